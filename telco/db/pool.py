@@ -1,0 +1,111 @@
+"""Connections to PostgreSQL and the one way to run a command's transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias, TypeVar
+
+import asyncpg
+import structlog
+from prometheus_client import Counter
+
+from telco.kernel.errors import DomainError
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Record: TypeAlias = asyncpg.Record
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+TRANSACTION_ATTEMPTS = 5
+_RETRIED = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_RETRIES = Counter("telco_transaction_retries_total", "Transactions run again after a conflict", ["name"])
+LOST_CONNECTION = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    OSError,
+)
+"""What asyncpg raises when the server is gone; whether the last commit happened is then unknown."""
+
+
+class DatabaseUnavailableError(DomainError):
+    """The service cannot reach its database. Nothing was changed; try again in a moment."""
+
+    code = "database_unavailable"
+    status = 503
+
+
+async def configure_connection(connection: Connection) -> None:
+    """Set what telco expects of every connection: jsonb as Python values, times in UTC."""
+    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], url: str) -> None:
+        self._pool = pool
+        self.url = url
+
+    @classmethod
+    async def connect(cls, url: str, *, min_size: int = 1, max_size: int = 10) -> Database:
+        """Open a pool; `max_size` bounds what the service asks of the server."""
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=min_size,
+            max_size=max_size,
+            init=configure_connection,
+            server_settings={"timezone": "UTC", "application_name": "telco", "jit": "off"},
+        )
+        return cls(pool, url)
+
+    async def close(self) -> None:
+        """Wait for running statements and close."""
+        await self._pool.close()
+
+    def terminate(self) -> None:
+        """Drop every connection at once."""
+        self._pool.terminate()
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Connection]:
+        """Borrow a connection for reads, each statement its own transaction."""
+        async with self._pool.acquire() as connection:
+            yield connection
+
+    async def transact(self, name: str, body: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run `body` in one transaction; run it again, with a bound, when it lost against another.
+
+        `body` therefore makes no effect outside the database. `name` is the command, for metrics, such as
+        "billing.activate_card".
+        """
+        for attempt in range(1, TRANSACTION_ATTEMPTS + 1):
+            try:
+                async with self._pool.acquire() as connection, connection.transaction():
+                    return await body(connection)
+            except _RETRIED:
+                if attempt == TRANSACTION_ATTEMPTS:
+                    raise
+                _RETRIES.labels(name).inc()
+                log.info("transaction_retried", name=name, attempt=attempt)
+                await asyncio.sleep(0.005 * 2**attempt)
+        raise AssertionError("unreachable")
+
+    async def fetch(self, query: str, *args: Any) -> list[Record]:
+        async with self._pool.acquire() as connection:
+            return await connection.fetch(query, *args)
+
+    async def fetchrow(self, query: str, *args: Any) -> Record | None:
+        async with self._pool.acquire() as connection:
+            return await connection.fetchrow(query, *args)
+
+    async def fetchval(self, query: str, *args: Any) -> Any:
+        async with self._pool.acquire() as connection:
+            return await connection.fetchval(query, *args)

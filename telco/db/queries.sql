@@ -1,0 +1,47 @@
+-- name: record_audit
+-- One row of the audit trail.
+insert into kernel.audit_trail (at, actor, action, subject, ground, details) values ($1, $2, $3, $4, $5, $6);
+
+-- name: emit_event
+-- One event, in the transaction of the command that caused it.
+insert into kernel.outbox (topic, key, payload, created_at) values ($1, $2, $3, $4);
+
+-- name: claim_events
+-- The oldest waiting events that no other dispatcher holds.
+select event_id, topic, key, payload, created_at, attempts
+from kernel.outbox
+where dispatched_at is null and not_before <= $1
+order by event_id
+limit $2
+for update skip locked;
+
+-- name: mark_dispatched
+-- Events whose consumers are done.
+update kernel.outbox set dispatched_at = $2 where event_id = any($1::bigint[]);
+
+-- name: postpone_event
+-- An event whose consumer failed waits longer each time.
+update kernel.outbox set attempts = attempts + 1, not_before = $2, last_error = $3 where event_id = $1;
+
+-- name: delete_dispatched
+-- Events dispatched before a moment, a bounded number of them.
+delete from kernel.outbox
+where event_id in (select event_id from kernel.outbox where dispatched_at < $1 order by event_id limit $2);
+
+-- name: next_due
+-- When a waiting event may next be tried.
+select min(not_before) from kernel.outbox where dispatched_at is null;
+
+-- name: last_finished_run
+-- The newest due date a job has finished.
+select max(due_at) from kernel.job_run where job = $1 and finished_at is not null;
+
+-- name: start_run
+-- A run begins, or begins again after a crash.
+insert into kernel.job_run (job, due_at, started_at) values ($1, $2, $3)
+on conflict (job, due_at) do update set started_at = excluded.started_at where kernel.job_run.finished_at is null
+returning due_at;
+
+-- name: finish_run
+-- A run is done.
+update kernel.job_run set finished_at = $3, result = $4 where job = $1 and due_at = $2;

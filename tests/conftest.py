@@ -1,0 +1,104 @@
+"""Fixtures of the whole suite: one embedded PostgreSQL and Redis a session, one fresh database a test.
+
+Databases are cloned from a migrated template, so a test gets its own in milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+import pytest
+import redis
+
+from telco.db.embedded import NOT_DURABLE, EmbeddedPostgres, EmbeddedRedis
+from telco.db.migrations import migrate
+from telco.db.pool import Database
+from telco.kernel.calendar import Calendar
+from telco.kernel.clock import ManualClock
+from telco.kernel.i18n import Translator
+
+TEMPLATE = "telco_template"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A server for the session: not durable, so that tests are quick; tests that kill a server start their own."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data", NOT_DURABLE)
+    server.start()
+    asyncio.run(_make_template(server))
+    yield server
+    server.stop()
+
+
+async def _make_template(server: EmbeddedPostgres) -> None:
+    await _administer(server, f"create database {TEMPLATE}")
+    await migrate(server.url(TEMPLATE))
+
+
+async def _administer(server: EmbeddedPostgres, command: str) -> None:
+    connection = await asyncpg.connect(server.url())
+    try:
+        await connection.execute(command)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """The URL of a fresh, migrated database."""
+    name = f"test_{next(_numbers)}"
+    await _administer(postgres, f"create database {name} template {TEMPLATE}")
+    yield postgres.url(name)
+    await _administer(postgres, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A pool on a fresh, migrated database."""
+    database = await Database.connect(database_url, min_size=1, max_size=10)
+    yield database
+    database.terminate()
+
+
+@pytest.fixture(scope="session")
+def _redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    server = EmbeddedRedis(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(_redis_server: EmbeddedRedis) -> str:
+    """The URL of an empty Redis."""
+    with redis.Redis.from_url(_redis_server.url) as client:
+        client.flushall()
+    return _redis_server.url
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Monday, 2 March 2026, 11:00 in Kazakhstan."""
+    return ManualClock(datetime(2026, 3, 2, 6, 0, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def calendar() -> Calendar:
+    return Calendar()
+
+
+@pytest.fixture(scope="session")
+def translator() -> Translator:
+    return Translator.load()
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return Path(__file__).parents[1]
