@@ -1,0 +1,116 @@
+"""Scheduled work: idempotent jobs keyed by (job, due date), each run once, in order, by one process at a time.
+
+APScheduler only wakes the runner. What is due is decided from `kernel.job_run`: after the service was down, every
+missed due date is caught up, oldest first. A job that crashed is run again for the same due date, so its body is
+idempotent.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from telco.db import queries
+from telco.db.pool import Database
+from telco.kernel.clock import Clock
+
+_Q = queries.load("telco.db")
+_LOCK_SPACE = 0x7E1C1
+
+log = structlog.get_logger(__name__)
+
+JobBody = Callable[[datetime], Awaitable[dict[str, object]]]
+"""Does the work that was due at the moment given, and returns what to record about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work due every `every`, counted from the epoch. With `catch_up`, each missed due date is run; else the newest."""
+
+    name: str
+    every: timedelta
+    body: JobBody
+    catch_up: bool = False
+
+    def newest_due(self, now: datetime) -> datetime:
+        step = int(self.every.total_seconds())
+        return datetime.fromtimestamp(int(now.timestamp()) // step * step, UTC)
+
+
+class JobRunner:
+    """Runs jobs when they are due; safe to start in several processes."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._jobs: list[Job] = []
+        self._scheduler: AsyncIOScheduler | None = None
+
+    def add(self, job: Job) -> None:
+        if any(known.name == job.name for known in self._jobs):
+            raise ValueError(f"two jobs are named {job.name!r}")
+        self._jobs.append(job)
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        return tuple(self._jobs)
+
+    async def start(self) -> None:
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        for job in self._jobs:
+            scheduler.add_job(
+                self._run_logged,
+                "interval",
+                args=[job],
+                seconds=job.every.total_seconds(),
+                next_run_time=datetime.now(UTC),  # the scheduler lives on the machine's clock
+                max_instances=1,
+                coalesce=True,
+                misfire_grace_time=None,
+            )
+        scheduler.start()
+        self._scheduler = scheduler
+
+    async def stop(self) -> None:
+        if self._scheduler is not None:
+            self._scheduler.shutdown(wait=False)
+            self._scheduler = None
+
+    async def _run_logged(self, job: Job) -> None:
+        try:
+            await self.run_due(job)
+        except Exception:  # the next tick tries again; a job never ends the service
+            log.exception("job_failed", job=job.name)
+
+    async def run_due(self, job: Job) -> int:
+        """Run `job` for each due date that has no finished run, oldest first; return how many ran here.
+
+        A second process that tries at the same time finds the advisory lock taken and runs nothing.
+        """
+        async with self._database.acquire() as connection:
+            key = zlib.crc32(job.name.encode()) & 0x7FFFFFFF
+            if not await connection.fetchval("select pg_try_advisory_lock($1, $2)", _LOCK_SPACE, key):
+                return 0
+            try:
+                return await self._run_missing(connection, job)
+            finally:
+                await connection.execute("select pg_advisory_unlock($1, $2)", _LOCK_SPACE, key)
+
+    async def _run_missing(self, connection: Any, job: Job) -> int:
+        newest = job.newest_due(self._clock.now())
+        last: datetime | None = await connection.fetchval(_Q.last_finished_run, job.name)
+        due = newest if last is None or not job.catch_up else last + job.every
+        ran = 0
+        while due <= newest and due != last:
+            await connection.execute(_Q.start_run, job.name, due, self._clock.now())
+            result = await job.body(due)
+            await connection.execute(_Q.finish_run, job.name, due, self._clock.now(), result)
+            ran += 1
+            due += job.every
+        return ran
