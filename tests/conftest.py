@@ -22,6 +22,8 @@ from telco.kernel.calendar import Calendar
 from telco.kernel.clock import ManualClock
 from telco.kernel.i18n import Translator
 
+pytest_plugins = ["tests.clause_record"]
+
 TEMPLATE = "telco_template"
 _numbers = itertools.count(1)
 

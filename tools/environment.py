@@ -59,7 +59,7 @@ class Progress:
         """Count a line of pip's in which it turns to the next package."""
         if line.startswith(("Collecting ", "Requirement already satisfied: ")):
             self._done += 1
-            name = line.split(": " if ": " in line else " ", 1)[1].split("==")[0]
+            name = line.split(": " if ": " in line else " ", 1)[1].split("==", 1)[0]
             self.say(f"installing {min(self._done, self._total)}/{self._total} {name}")
         elif line.startswith("Installing collected packages"):
             self._done = 0
@@ -102,15 +102,16 @@ def make(kind: str) -> None:
     progress.say(f"making {VENV.name} with Python {sys.version.split()[0]}")
     if not usable():
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
-    pip(["--require-hashes", "--only-binary", ":all:", "-r", str(lock)], progress)
-    pip(["--no-deps", "--no-build-isolation", "--editable", "."], progress)
+    # The lock is complete, so nothing is left to resolve; bytecode is written when a module is first imported.
+    pip(["--no-deps", "--no-compile", "--require-hashes", "--only-binary", ":all:", "-r", str(lock)], progress)
+    pip(["--no-deps", "--no-build-isolation", "--quiet", "--editable", "."], progress)
     stamp.write_text(wanted, "utf-8")
     progress.close(f"installed {pinned(lock)} packages in {VENV.name}")
 
 
 def main() -> None:
     if sys.version_info < OLDEST_PYTHON:
-        sys.exit(f"telco needs Python {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer; this is {sys.version.split()[0]}.")
+        sys.exit(f"telco needs Python {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer; this is {sys.version}")
     if len(sys.argv) != 2 or sys.argv[1] not in LOCKS:
         sys.exit("usage: environment.py run|dev")
     make(sys.argv[1])
