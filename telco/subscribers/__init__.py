@@ -1,0 +1,1 @@
+"""Accession, contracts and editions, consents, SIMs, numbers, plans, services, suspensions, applications."""

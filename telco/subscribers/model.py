@@ -1,0 +1,615 @@
+"""Frozen types and states of the subscribers feature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import NewType
+
+from telco.catalog.model import Settlement
+from telco.kernel.i18n import Language
+from telco.kernel.ids import AccountRef, ContractId, PartyId, SubscriberId
+from telco.kernel.money import Tiyn
+from telco.kernel.msisdn import Msisdn
+
+ApplicationId = NewType("ApplicationId", int)
+SimId = NewType("SimId", int)
+ServiceId = NewType("ServiceId", int)
+SuspensionId = NewType("SuspensionId", int)
+
+
+class Channel(StrEnum):
+    """The way by which somebody acts (PSC-1.1.7, 1.1.30)."""
+
+    OFFICE = "office"
+    """On paper, in a sales office."""
+    SMS = "sms"
+    USSD = "ussd"
+    IVR = "ivr"
+    EMAIL = "email"
+    CABINET = "cabinet"
+    """The personal cabinet: the automatic service system's pages."""
+    APP = "app"
+    SITE = "site"
+    DOCUMENT = "document"
+    """A signed electronic document."""
+    HELPDESK = "helpdesk"
+    SYSTEM = "system"
+    """The service itself: a job, or another feature."""
+
+
+ELECTRONIC_MESSAGE = frozenset({Channel.SMS, Channel.USSD, Channel.IVR, Channel.CABINET, Channel.EMAIL})
+"""What counts as an electronic message. Contract: PSC-1.1.30"""
+
+ACCESSION_BY_MESSAGE = ELECTRONIC_MESSAGE | {Channel.SITE, Channel.APP, Channel.DOCUMENT}
+"""By what one accedes without paper. Contract: PSC-2.3"""
+
+WRITTEN = frozenset({Channel.OFFICE, Channel.EMAIL, Channel.CABINET, Channel.APP, Channel.SITE, Channel.DOCUMENT})
+"""What keeps a subscriber's words in writing. Contract: PSC-2.4, PSC-3.2.11"""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who acts, by which channel, on what ground.
+
+    `author` is ``subscriber``, ``staff:<name>`` or ``system:<part>``. What staff and other people's hands change or read
+    is audited; what the subscriber does is in the register of applications.
+    """
+
+    author: str
+    channel: Channel
+    ground: str = ""
+
+    @property
+    def manual(self) -> bool:
+        return self.author.startswith("staff:")
+
+    @property
+    def automatic(self) -> bool:
+        return self.author.startswith("system:")
+
+
+def by_subscriber(channel: Channel) -> Origin:
+    """The subscriber acts alone, once identified."""
+    return Origin("subscriber", channel, "own application")
+
+
+def by_system(part: str, ground: str) -> Origin:
+    """A part of the service acts."""
+    return Origin(f"system:{part}", Channel.SYSTEM, ground)
+
+
+class PartyKind(StrEnum):
+    PERSON = "person"
+    COMPANY = "company"
+
+
+class DeviceKind(StrEnum):
+    """What the number is used in; M2M devices are a kind of their own (PSC-1.1.31)."""
+
+    PHONE = "phone"
+    M2M = "m2m"
+
+
+class SubscriptionState(StrEnum):
+    ACTIVE = "active"
+    ENDED = "ended"
+
+
+class PlanState(StrEnum):
+    """Whether the running period of the plan is paid for."""
+
+    AWAITING_PAYMENT = "awaiting_payment"
+    ACTIVE = "active"
+
+
+class Scope(StrEnum):
+    """What a suspension takes away (PSC-3.1.5)."""
+
+    FULL = "full"
+    OUTGOING = "outgoing"
+    INCOMING = "incoming"
+    VOICE = "voice"
+    MESSAGES = "messages"
+    DATA = "data"
+    ROAMING = "roaming"
+    INTERNATIONAL = "international"
+    THIRD_PARTY = "third_party"
+    MOBIMONEY = "mobimoney"
+    HELPDESK_SPECIALIST = "helpdesk_specialist"
+
+
+class Ground(StrEnum):
+    """Why services are suspended; each value's clause is in `rules.GROUNDS`."""
+
+    MONEY = "money"
+    UNAUTHORISED_USE = "unauthorised_use"
+    BREACH = "breach"
+    STOLEN_ACCESS = "stolen_access"
+    LOST_DEVICE = "lost_device"
+    NETWORK_HARM = "network_harm"
+    DUTIES = "duties"
+    DEVICE_REGISTRATION = "device_registration"
+    FALSE_DATA = "false_data"
+    LAW = "law"
+    AUTHORITY = "authority"
+    HELPDESK_ABUSE = "helpdesk_abuse"
+    REFUSED_BY_SUBSCRIBER = "refused_by_subscriber"
+
+
+class EndGround(StrEnum):
+    """Why a subscription ended (PSC-6)."""
+
+    REFUSAL = "refusal"
+    EDITION_REFUSED = "edition_refused"
+    CONSENT_WITHDRAWN = "consent_withdrawn"
+    BREACH = "breach"
+    PORTED_OUT = "ported_out"
+    UNPAID = "unpaid"
+    UNUSED = "unused"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """What every face of the service needs to know of a number: one indexed read."""
+
+    subscriber_id: SubscriberId
+    contract_id: ContractId
+    party_id: PartyId
+    party_kind: PartyKind
+    msisdn: Msisdn
+    account: AccountRef
+    state: SubscriptionState
+    brand: str
+    language: Language
+    device_kind: DeviceKind
+    settlement: Settlement
+    plan_code: str
+    plan_version: int
+    plan_state: PlanState
+    next_fee_at: datetime | None
+    services: frozenset[str]
+    """Codes of additional services that are on and paid."""
+    barred: frozenset[Scope]
+    """Union of the scopes of all suspensions in force."""
+
+    def allows(self, *needed: Scope) -> bool:
+        """Whether no suspension forbids a use that needs all of these scopes.
+
+        Calls to emergency numbers are never asked about: they always work.
+        """
+        return Scope.FULL not in self.barred and self.barred.isdisjoint(needed)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """The subscription's row, as commands lock it."""
+
+    subscriber_id: SubscriberId
+    contract_id: ContractId
+    party_id: PartyId
+    party_kind: PartyKind
+    msisdn: Msisdn
+    account: AccountRef
+    state: SubscriptionState
+    brand: str
+    language: Language
+    device_kind: DeviceKind
+    region: str | None
+    settlement: Settlement
+    plan_code: str
+    plan_version: int
+    plan_state: PlanState
+    plan_joined_at: datetime
+    plan_until: datetime | None
+    period_anchor: date
+    period_index: int
+    period_start: date
+    next_fee_at: datetime | None
+    fee_attempt: int
+    user_note: str | None
+    acceded_at: datetime
+    stop_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartyData:
+    """The true data that a subscriber gives (PSC-3.2.7). `iin_bin` is a person's IIN or a company's BIN."""
+
+    kind: PartyKind
+    iin_bin: str
+    full_name: str
+    postal_address: str | None = None
+    email: str | None = None
+    contact_phone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    party_id: PartyId
+    data: PartyData
+    registered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationSheet:
+    """An accession (PSC-1.1.18): the subscriber, the number, the first plan and other details.
+
+    Leave out `msisdn` to be given a free number of `category`, `iccid` for a starter pack's own SIM, `contract_id` to open
+    a new contract and `account` to open a new personal account in it.
+    """
+
+    request_id: str
+    """The sheet's own number, or the message's; the same again accedes once."""
+    party: PartyData
+    plan_code: str
+    language: Language
+    origin: Origin
+    msisdn: Msisdn | None = None
+    category: str = "ordinary"
+    iccid: str | None = None
+    reserved_by: str | None = None
+    contract_id: ContractId | None = None
+    account: AccountRef | None = None
+    account_name: str = "main"
+    device_kind: DeviceKind = DeviceKind.PHONE
+    region: str | None = None
+    """Where the subscriber lives (ISO 3166-2), for plans limited to a territory."""
+    identity_document: str = ""
+    marketing: bool = True
+    bonus_programme: bool = True
+    temporary_for_porting: str | None = None
+    """The porting request that a temporary number stands in for (PSC-1.1.3, 7.3)."""
+    user_note: str | None = None
+    message: str | None = None
+    """The electronic message as it was received."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accession:
+    """What an accession gave."""
+
+    subscriber_id: SubscriberId
+    contract_id: ContractId
+    party_id: PartyId
+    msisdn: Msisdn
+    account: AccountRef
+    iccid: str
+    plan_code: str
+    plan_version: int
+    plan_state: PlanState
+    first_fee: Tiyn
+    replayed: bool
+    """The same sheet was already registered: nothing was done again."""
+
+
+class NumberState(StrEnum):
+    FREE = "free"
+    RESERVED = "reserved"
+    ASSIGNED = "assigned"
+    TEMPORARY = "temporary"
+    QUARANTINE = "quarantine"
+    PORTED_OUT = "ported_out"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolNumber:
+    """A number of the pool as it stands at the moment of reading."""
+
+    msisdn: Msisdn
+    category: str
+    price: Tiyn
+    state: NumberState
+    reserved_by: str | None
+    reserved_until: datetime | None
+    quarantined_until: datetime | None
+
+
+class SimKind(StrEnum):
+    SIM = "sim"
+    RUIM = "ruim"
+    ESIM = "esim"
+
+
+class SimState(StrEnum):
+    STOCK = "stock"
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Sim:
+    sim_id: SimId
+    iccid: str
+    imsi: str
+    kind: SimKind
+    state: SimState
+    pack_msisdn: Msisdn | None
+
+
+@dataclass(frozen=True, slots=True)
+class SimUse:
+    """One line of a subscription's SIM history."""
+
+    iccid: str
+    imsi: str
+    kind: SimKind
+    from_at: datetime
+    until_at: datetime | None
+    reason: str
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumberUse:
+    """One line of a subscription's number history."""
+
+    msisdn: Msisdn
+    from_at: datetime
+    until_at: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    suspension_id: SuspensionId
+    subscriber_id: SubscriberId
+    ground: Ground
+    scopes: frozenset[Scope]
+    reference: str
+    reason: str
+    author: str
+    started_at: datetime
+    ends_at: datetime | None
+    ended_at: datetime | None
+    ended_by: str | None
+    end_reason: str | None
+
+
+class ServiceState(StrEnum):
+    ON = "on"
+    AWAITING_PAYMENT = "awaiting_payment"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveService:
+    """An additional service that a subscription has, or one of its packs."""
+
+    service_id: ServiceId
+    subscriber_id: SubscriberId
+    code: str
+    version: int
+    third_party: bool
+    paid: bool
+    repeats: bool
+    state: ServiceState
+    switched_on_at: datetime
+    until_at: datetime | None
+    switched_off_at: datetime | None
+    period_anchor: date
+    period_index: int
+    period_start: date
+    next_fee_at: datetime | None
+    fee_attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOrder:
+    """The answer to a request to switch a service on."""
+
+    service: ActiveService
+    charged: Tiyn
+    replayed: bool
+
+
+class ChangeTime(StrEnum):
+    """When a new plan begins."""
+
+    NOW = "now"
+    NEXT_PERIOD = "next_period"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanQuote:
+    """What a plan change costs and when it happens; the subscriber confirms exactly this."""
+
+    subscriber_id: SubscriberId
+    from_plan: str
+    to_plan: str
+    to_version: int
+    when: ChangeTime
+    effective_at: datetime
+    fee: Tiyn
+    """Taken at `effective_at`."""
+    refund: Tiyn
+    """Unused part of the running period's fee, where the old plan is pro-rated; given back at `effective_at`."""
+    services_ending: tuple[str, ...]
+    """Additional services that do not fit the new plan and end with the change."""
+
+    @property
+    def cost(self) -> int:
+        """What the main balance changes by, in tiyn; negative when money comes back."""
+        return self.fee - self.refund
+
+
+class PlanChangeState(StrEnum):
+    WAITING = "waiting"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanChange:
+    change_id: int
+    subscriber_id: SubscriberId
+    from_plan: str
+    to_plan: str
+    to_version: int
+    requested_at: datetime
+    effective_at: datetime
+    cost: int
+    state: PlanChangeState
+
+
+class FeeKind(StrEnum):
+    PLAN = "plan"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class DueFee:
+    """A subscription fee that is due now; its rows are locked by the transaction that read it."""
+
+    kind: FeeKind
+    subscriber_id: SubscriberId
+    service_id: ServiceId | None
+    msisdn: Msisdn
+    language: Language
+    account: AccountRef
+    settlement: Settlement
+    code: str
+    """Plan or service code to be charged: of a waiting plan change, the new plan's."""
+    version: int
+    anchor: date
+    index: int
+    """Which period since the anchor the fee is for: 0 is the first."""
+    period_start: date
+    due_at: datetime
+    attempt: int
+    change_id: int | None = None
+
+    @property
+    def op_id(self) -> str:
+        """The ledger operation's id: stable for an attempt, so that a repeated run never charges twice."""
+        owner = self.subscriber_id if self.service_id is None else self.service_id
+        return f"{self.kind}:{owner}:{self.period_start.isoformat()}:{self.attempt}"
+
+
+class ConsentKind(StrEnum):
+    PERSONAL_DATA = "personal_data"
+    PHOTO = "photo"
+    CREDIT_HISTORY = "credit_history"
+    MARKETING = "marketing"
+    """Promotional SMS ("SMART"), by number."""
+    BONUS = "bonus"
+    """The bonus programme ("OGO Bonus"), by number."""
+
+
+CONSENTS_BY_NUMBER = frozenset({ConsentKind.MARKETING, ConsentKind.BONUS})
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    kind: ConsentKind
+    version: str
+    channel: Channel
+    given_at: datetime
+    withdrawn_at: datetime | None
+    withdrawn_channel: Channel | None
+    subscriber_id: SubscriberId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """Something that a subscriber still owes the operator: a debt, a device's instalments."""
+
+    kind: str
+    reference: str
+    amount: Tiyn
+
+
+class ApplicationState(StrEnum):
+    REGISTERED = "registered"
+    DONE = "done"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    application_id: ApplicationId
+    subscriber_id: SubscriberId | None
+    applicant: str
+    kind: str
+    channel: Channel
+    author: str
+    body: str
+    registered_at: datetime
+    state: ApplicationState
+    outcome: str
+    decided_at: datetime | None
+    decided_by: str | None
+
+
+class SecretKind(StrEnum):
+    PIN = "pin"
+    CODE_WORD = "code_word"
+
+
+class CheckStatus(StrEnum):
+    """How an attempt to identify oneself by PIN or code word went."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    LOCKED = "locked"
+    NOT_SET = "not_set"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretCheck:
+    status: CheckStatus
+    tries_left: int
+    locked_until: datetime | None
+
+    @property
+    def identified(self) -> bool:
+        return self.status is CheckStatus.RIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """A published edition of the contract (PSC-2.4, 6.6)."""
+
+    edition: str
+    published_at: datetime
+    refusable_until: datetime
+    url: str
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EditionAnswer:
+    edition: str
+    accepted: bool
+    manner: str
+    """``sheet``, ``message``, ``silence`` or ``written``."""
+    channel: Channel
+    answered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalAccount:
+    account: AccountRef
+    contract_id: ContractId
+    name: str
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    imei: str
+    party_id: PartyId
+    subscriber_id: SubscriberId
+    registered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The figures in force on a day; the table `subscribers.term` holds them with their dates."""
+
+    values: Mapping[str, int] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> int:
+        return self.values[name]
