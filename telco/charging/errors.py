@@ -1,0 +1,22 @@
+"""What charging refuses because the request itself is wrong; a refusal of usage is a `Result`, not an error."""
+
+from __future__ import annotations
+
+from telco.kernel.errors import DomainError
+
+
+class UsageQuantityError(DomainError):
+    """The quantity {quantity} is not between 0 and {most} of the service's units."""
+
+    code = "usage_quantity"
+    status = 422
+    quantity: int
+    most: int
+
+
+class SessionReusedError(DomainError):
+    """The session {session_id} was begun before with other contents. Every session needs an id of its own."""
+
+    code = "session_reused"
+    status = 409
+    session_id: str

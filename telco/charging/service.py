@@ -1,0 +1,329 @@
+"""Use cases of charging: reserve in portions, count what was used, charge single events.
+
+The protocols (HTTP here, Diameter Gy and Nchf as they come) are adapters at the edge: they translate, this decides. Every
+ledger operation is named by the session and the request's sequence number, so a repeated request is answered as before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from telco.catalog.catalogue import Catalogue
+from telco.catalog.model import Access, Portion
+from telco.catalog.rates import Profile, Rate, Usage
+from telco.catalog.rating import portion, rate
+from telco.charging import rules, store
+from telco.charging.errors import SessionReusedError, UsageQuantityError
+from telco.charging.model import Grant, Result, UsageRequest
+from telco.charging.store import Session, SessionState
+from telco.db import outbox
+from telco.db.pool import Connection, Database
+from telco.kernel.clock import Clock
+from telco.kernel.money import Tiyn
+from telco.kernel.msisdn import Msisdn
+from telco.ledger import model as ledger_model
+from telco.ledger.model import Charge, Op, Outcome, Status
+from telco.ledger.service import Ledger
+from telco.subscribers.model import PlanState, Subscriber, SubscriptionState
+from telco.subscribers.service import Subscribers
+
+MOST_UNITS = 1 << 50
+"""No report is larger than a pebibyte; what is, is a fault of the network's counter."""
+HOLD_GRACE = timedelta(minutes=5)
+"""How much longer than a portion's validity its hold stands before the sweeper returns it."""
+SILENT_FOR = timedelta(hours=2)
+UNPRICED = Portion(quantity=3600, least=3600, validity_s=3600)
+"""Portion of a service that the catalogue gives none for."""
+
+log = structlog.get_logger(__name__)
+
+
+class Charging:
+    """Answers the network: may this go on, and for how much."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ledger: Ledger,
+        subscribers: Subscribers,
+        catalogue: Callable[[], Catalogue],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._ledger = ledger
+        self._subscribers = subscribers
+        self._catalogue = catalogue
+
+    async def start(self, request: UsageRequest) -> Grant:
+        """Begin a session and reserve its first portion.
+
+        A request without units gets the default portion; a partial grant is marked FINAL. Repeating the request gives
+        the first answer; another request under the same id is refused.
+
+        Raises:
+            UsageQuantityError: a negative or absurd quantity was asked for.
+            SessionReusedError: the id belongs to another session.
+
+        Contract: PSC-2.12, PSC-3.2.5, PSC-4.3.1, PSC-4.3.2
+        """
+        _check_quantity(request.requested or 0)
+        digest = _digest(request)
+        known = await store.find_session(self._database, request.request_id)
+        if known is not None:
+            if known.request_sha256 != digest:
+                raise SessionReusedError(session_id=request.request_id)
+            if known.last_seq > 0:
+                return Grant(Result.STALE_REQUEST, replayed=True)
+            return await self._grant(known, replace_seq=0)
+        subscriber = await self._subscribers.find(request.msisdn)
+        if subscriber is None or subscriber.state is not SubscriptionState.ACTIVE:
+            return Grant(Result.UNKNOWN_SUBSCRIBER)
+        found = self._rate(request, subscriber)
+        refused = rules.refusal(subscriber, found, request.direction) or await self._roaming_refusal(subscriber, found)
+        if refused is not None:
+            return Grant(refused, label=found.label)
+        session = Session(request.request_id, digest, subscriber.account, request, found, 0, 0, 0, SessionState.OPEN)
+
+        async def body(connection: Connection) -> bool:
+            return await store.insert_session(connection, digest, subscriber.account, request, found, self._clock.now())
+
+        if not await self._database.transact("charging.start", body):
+            return await self.start(request)  # the same request came twice at once: answer from the stored one
+        return await self._grant(session, replace_seq=0)
+
+    async def update(self, session_id: str, seq: int, used: int, requested: int | None = None) -> Grant:
+        """Count `used` since the last report and reserve the next portion, in one operation of the ledger.
+
+        A refusal ends nothing: after a top-up the same session is granted again under its next sequence number.
+
+        Raises:
+            UsageQuantityError: a negative or absurd quantity.
+        """
+        _check_quantity(used)
+        _check_quantity(requested or 0)
+        session = await self._at(session_id, seq)
+        if isinstance(session, Result):
+            return Grant(session)
+        session = replace(session, request=replace(session.request, requested=requested))
+        grant = await self._count(session, seq, used, more=True)
+        await store.count_usage(self._database, session_id, seq, used, self._clock.now(), SessionState.OPEN)
+        return grant
+
+    async def stop(self, session_id: str, seq: int, used: int) -> Grant:
+        """Count what was used since the last report, return the rest of the hold, end the session."""
+        _check_quantity(used)
+        session = await self._at(session_id, seq)
+        if isinstance(session, Result):
+            return Grant(session)
+        grant = await self._count(session, seq, used, more=False)
+        await store.count_usage(self._database, session_id, seq, used, self._clock.now(), SessionState.CLOSED)
+        return grant
+
+    async def event(self, request: UsageRequest) -> Grant:
+        """Charge something at once: a message, a content event, or usage that was reported afterwards.
+
+        Contract: PSC-3.1.1, PSC-3.2.5
+        """
+        quantity = request.requested or 1
+        _check_quantity(quantity)
+        subscriber = await self._subscribers.find(request.msisdn)
+        if subscriber is None or subscriber.state is not SubscriptionState.ACTIVE:
+            return Grant(Result.UNKNOWN_SUBSCRIBER)
+        found = self._rate(request, subscriber)
+        refused = rules.refusal(subscriber, found, request.direction) or await self._roaming_refusal(subscriber, found)
+        if refused is not None:
+            return Grant(refused, label=found.label)
+        if rules.rateless(found):
+            return Grant(Result.GRANTED, granted=quantity, label=found.label)
+        outcome = await self._ledger.submit(
+            ledger_model.debit(
+                subscriber.account,
+                f"event:{request.request_id}",
+                Charge(*found.charge(quantity), fixed_tiyn=found.connection),
+                contra=found.revenue,
+                details=_details(request, found),
+                forced=not found.controlled,
+            )
+        )
+        return _granted(outcome, found, quantity if outcome.status is Status.OK else 0, 0)
+
+    async def entered_network(self, msisdn: Msisdn, network: str) -> bool:
+        """Note where a subscriber registered; True when it is a partner's country that he just arrived in.
+
+        He is then warned by SMS that usage there may not be controlled in real time and a debt may arise.
+
+        Contract: PSC-3.1.2, PSC-3.2.5
+        """
+        now = self._clock.now()
+        roaming = self._catalogue().roaming_at(now)
+        country = None if network in roaming.home_networks else roaming.country(network)
+        code = country.country if country is not None else None
+
+        async def body(connection: Connection) -> bool:
+            arrived = await store.enter_network(connection, msisdn, network, code, now)
+            if not arrived or country is None:
+                return False
+            payload: dict[str, object] = {
+                "msisdn": msisdn,
+                "country": country.country,
+                "zone": country.zone,
+                "controlled": country.controlled,
+            }
+            await outbox.emit(connection, "charging.roaming_entered", f"msisdn:{msisdn}", payload, at=now)
+            return True
+
+        return await self._database.transact("charging.entered_network", body)
+
+    async def close_silent(self, limit: int = 1000) -> int:
+        """Close sessions that the network forgot; their holds are returned by the ledger's sweeper."""
+        silent = await store.orphaned(self._database, self._clock.now() - SILENT_FOR, limit)
+        for session_id, last_seq in silent:
+            await store.close_session(self._database, session_id, last_seq)
+        return len(silent)
+
+    async def _at(self, session_id: str, seq: int) -> Session | Result:
+        """Return the session as `seq` finds it: a repeated report sees what the first one saw."""
+        session = await store.find_session(self._database, session_id)
+        if session is None:
+            return Result.UNKNOWN_SESSION
+        if seq < 1 or seq < session.last_seq:
+            return Result.STALE_REQUEST
+        if seq == session.last_seq:
+            return replace(session, used=session.used_before)
+        return Result.CLOSED_SESSION if session.state is SessionState.CLOSED else session
+
+    def _rate(self, request: UsageRequest, subscriber: Subscriber) -> Rate:
+        usage = Usage(
+            request.service,
+            request.direction,
+            request.other,
+            request.visited,
+            None,
+            request.rating_group,
+            request.offer,
+        )
+        profile = Profile(
+            subscriber.plan_code,
+            subscriber.plan_version,
+            tuple(sorted(subscriber.services)),
+            subscriber.plan_state is PlanState.ACTIVE,
+        )
+        return rate(usage, profile, self._catalogue(), self._clock.now())
+
+    async def _roaming_refusal(self, subscriber: Subscriber, found: Rate) -> Result | None:
+        """Roaming works once the account holds the operator's threshold sum. Contract: PSC-3.1.2"""
+        if not found.roaming or found.free:
+            return None
+        threshold = self._catalogue().roaming_at(self._clock.now()).threshold_tiyn
+        if threshold == 0:
+            return None
+        view = await self._ledger.balances(subscriber.account)
+        return None if view.available_money >= threshold else Result.ROAMING_THRESHOLD
+
+    async def _grant(self, session: Session, *, replace_seq: int) -> Grant:
+        """Reserve the first portion."""
+        found, size = session.rate, _portion(session, already=0)
+        if rules.rateless(found) or not found.controlled:
+            return Grant(Result.GRANTED, size, _validity(session), label=found.label)
+        outcome = await self._ledger.submit(
+            ledger_model.reserve(
+                session.account,
+                f"{session.session_id}:{replace_seq}",
+                Charge(*found.charge(size), fixed_tiyn=found.connection),
+                hold_id=session.session_id,
+                hold_deadline=self._deadline(session),
+                partial=True,
+                contra=found.revenue,
+                details=_details(session.request, found),
+            )
+        )
+        return _granted(outcome, found, size, _validity(session))
+
+    async def _count(self, session: Session, seq: int, used: int, *, more: bool) -> Grant:
+        found = session.rate
+        after = session.used + used
+        size = _portion(session, already=after) if more else 0
+        if rules.rateless(found):
+            return Grant(Result.GRANTED, size, _validity(session), label=found.label)
+        outcome = await self._ledger.submit(self._use(session, seq, used, size))
+        if not found.controlled:
+            size_granted = size if outcome.status is Status.OK else 0
+            return replace(_granted(outcome, found, size_granted, _validity(session)), granted=size_granted)
+        return _granted(outcome, found, size, _validity(session))
+
+    def _use(self, session: Session, seq: int, used: int, size: int) -> Op:
+        found, op_id = session.rate, f"{session.session_id}:{seq}"
+        fixed = found.connection if session.used == 0 and used > 0 else Tiyn(0)
+        charge = Charge(*found.charge(used, session.used), fixed_tiyn=fixed)
+        details = _details(session.request, found)
+        if not found.controlled:
+            return ledger_model.debit(
+                session.account, op_id, charge, contra=found.revenue, details=details, forced=True
+            )
+        return ledger_model.use(
+            session.account,
+            op_id,
+            charge,
+            hold_id=session.session_id,
+            reserve=Charge(*found.charge(size, session.used + used)) if size else None,
+            hold_deadline=self._deadline(session) if size else None,
+            contra=found.revenue,
+            details=details,
+        )
+
+    def _deadline(self, session: Session) -> object:
+        return self._clock.now() + timedelta(seconds=_validity(session)) + HOLD_GRACE
+
+
+def _check_quantity(quantity: int) -> None:
+    if not 0 <= quantity <= MOST_UNITS:
+        raise UsageQuantityError(quantity=quantity, most=MOST_UNITS)
+
+
+def _digest(request: UsageRequest) -> bytes:
+    return hashlib.sha256(repr(request).encode()).digest()
+
+
+def _size(session: Session) -> Portion:
+    return session.rate.portions.get(Access(session.request.access), UNPRICED)
+
+
+def _validity(session: Session) -> int:
+    return _size(session).validity_s
+
+
+def _portion(session: Session, *, already: int) -> int:
+    """Return how much to reserve: what was asked for, at most a portion; without units, a portion. Contract: PSC-2.12"""
+    found = session.rate
+    if not found.portions:
+        return session.request.requested or UNPRICED.quantity
+    most = portion(found, session.request.access, already=already)
+    asked = session.request.requested
+    return min(most, asked) if asked else most
+
+
+def _granted(outcome: Outcome, found: Rate, asked: int, validity_s: int) -> Grant:
+    cost = Tiyn(outcome.cost_tiyn)
+    if outcome.status is not Status.OK:
+        return Grant(Result.INSUFFICIENT_FUNDS, 0, 0, cost, found.label, outcome.replayed)
+    granted = min(asked, outcome.granted_quantity) if validity_s else asked
+    if asked and granted == 0:
+        return Grant(Result.INSUFFICIENT_FUNDS, 0, 0, cost, found.label, outcome.replayed)
+    result = Result.FINAL if granted < asked else Result.GRANTED
+    return Grant(result, granted, validity_s, cost, found.label, outcome.replayed)
+
+
+def _details(request: UsageRequest, found: Rate) -> dict[str, object]:
+    """What the statement says of it; the other party's number belongs to the subscriber's own statement."""
+    details: dict[str, object] = {"label": found.label, "request": request.request_id}
+    if request.other:
+        details["to"] = request.other
+    if request.visited:
+        details["visited"] = request.visited
+    return details

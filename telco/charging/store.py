@@ -1,0 +1,161 @@
+"""SQL of charging's own tables; takes a connection, never commits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from telco.catalog.model import Access, Direction, Portion, Service
+from telco.catalog.rates import Rate
+from telco.charging.model import UsageRequest
+from telco.db import queries
+from telco.db.pool import Connection, Database, Record
+from telco.kernel.ids import AccountId, AccountRef
+from telco.kernel.money import Tiyn
+from telco.kernel.msisdn import Msisdn
+from telco.kernel.units import Unit
+
+_Q = queries.load("telco.charging")
+
+
+class SessionState(StrEnum):
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session as it was last reported; `used_before` is what `last_seq` found."""
+
+    session_id: str
+    request_sha256: bytes
+    account: AccountRef
+    request: UsageRequest
+    rate: Rate
+    last_seq: int
+    used_before: int
+    used: int
+    state: SessionState
+
+
+async def insert_session(
+    connection: Connection, digest: bytes, account: AccountRef, request: UsageRequest, rate: Rate, now: datetime
+) -> bool:
+    """Begin a session; False when there is one of this id already."""
+    row = await connection.fetchval(
+        _Q.insert_session,
+        request.request_id,
+        digest,
+        request.msisdn,
+        account.shard,
+        account.account_id,
+        _request_fields(request),
+        _rate_fields(rate),
+        now,
+    )
+    return row is not None
+
+
+async def find_session(database: Database, session_id: str) -> Session | None:
+    row = await database.fetchrow(_Q.find_session, session_id)
+    return _session(row) if row is not None else None
+
+
+async def count_usage(
+    database: Database, session_id: str, seq: int, used: int, now: datetime, state: SessionState
+) -> None:
+    await database.fetch(_Q.count_usage, session_id, seq, used, now, state)
+
+
+async def orphaned(database: Database, since: datetime, limit: int) -> list[tuple[str, int]]:
+    return [(row["session_id"], row["last_seq"]) for row in await database.fetch(_Q.orphaned_sessions, since, limit)]
+
+
+async def close_session(database: Database, session_id: str, last_seq: int) -> None:
+    await database.fetch(_Q.close_session, session_id, last_seq)
+
+
+async def enter_network(
+    connection: Connection, msisdn: Msisdn, network: str, country: str | None, now: datetime
+) -> bool:
+    """Note where a subscriber was seen; True when the country is another than before."""
+    return await connection.fetchrow(_Q.enter_network, msisdn, network, country, now) is not None
+
+
+def _session(row: Record) -> Session:
+    return Session(
+        session_id=row["session_id"],
+        request_sha256=row["request_sha256"],
+        account=AccountRef(row["shard"], AccountId(row["account_id"])),
+        request=_request(row["request"]),
+        rate=_rate(row["rate"]),
+        last_seq=row["last_seq"],
+        used_before=row["used_before"],
+        used=row["used"],
+        state=SessionState(row["state"]),
+    )
+
+
+def _request_fields(request: UsageRequest) -> dict[str, Any]:
+    return {
+        "request_id": request.request_id,
+        "msisdn": request.msisdn,
+        "service": request.service.value,
+        "direction": request.direction.value,
+        "other": request.other,
+        "visited": request.visited,
+        "access": int(request.access),
+        "rating_group": request.rating_group,
+        "offer": request.offer,
+        "requested": request.requested,
+    }
+
+
+def _request(fields: dict[str, Any]) -> UsageRequest:
+    return UsageRequest(
+        **{
+            **fields,
+            "msisdn": Msisdn(fields["msisdn"]),
+            "service": Service(fields["service"]),
+            "direction": Direction(fields["direction"]),
+            "access": Access(fields["access"]),
+        }
+    )
+
+
+def _rate_fields(rate: Rate) -> dict[str, Any]:
+    """Write the rate that a session began with: its price holds until its end, whatever the catalogue does meanwhile."""
+    return {
+        "service": rate.service.value,
+        "unit": int(rate.unit),
+        "zone": rate.zone,
+        "label": rate.label,
+        "revenue": rate.revenue,
+        "allowances": list(rate.allowances),
+        "rating_unit": rate.rating_unit,
+        "price_micro": rate.price_micro,
+        "minimum": rate.minimum,
+        "connection": rate.connection,
+        "free": rate.free,
+        "roaming": rate.roaming,
+        "controlled": rate.controlled,
+        "portions": {
+            str(int(access)): [portion.quantity, portion.least, portion.validity_s]
+            for access, portion in rate.portions.items()
+        },
+    }
+
+
+def _rate(fields: dict[str, Any]) -> Rate:
+    return Rate(
+        **{
+            **fields,
+            "service": Service(fields["service"]),
+            "unit": Unit(fields["unit"]),
+            "allowances": tuple(fields["allowances"]),
+            "connection": Tiyn(fields["connection"]),
+            "portions": {Access(int(access)): Portion(*sizes) for access, sizes in fields["portions"].items()},
+        }
+    )
