@@ -1,0 +1,1 @@
+"""HTTP plumbing that every feature's ``http.py`` stands on: routes, errors, staff, idempotency, documents."""

@@ -1,0 +1,167 @@
+"""The types that bodies and parameters are made of, so that every face reads money, numbers and times alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from telco.kernel.errors import DomainError
+from telco.kernel.iin_bin import Bin, Iin, parse_bin, parse_iin
+from telco.kernel.money import Tiyn, json_money, tenge
+from telco.kernel.msisdn import Msisdn, parse_msisdn
+from telco.kernel.names import clean_text
+
+T = TypeVar("T")
+
+INT64_MAX = 2**63 - 1
+MAX_JSON_DEPTH = 32
+
+
+class ApiModel(BaseModel):
+    """A body or an answer: frozen, without unknown fields, described by the strings under its attributes."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, from_attributes=True, allow_inf_nan=False
+    )
+
+
+def parsed_by(parse: Callable[[str], T]) -> BeforeValidator:
+    """Make a kernel's parser a validator: its `DomainError` becomes the field's refusal, with its own code."""
+
+    def validate(value: object) -> T:
+        if not isinstance(value, str):
+            raise PydanticCustomError("string_type", "Input should be a valid string")
+        try:
+            return parse(value)
+        except DomainError as error:
+            raise PydanticCustomError("refused", "{error}", {"error": error}) from None
+
+    return BeforeValidator(validate)
+
+
+_MONEY_SCHEMA = {
+    "type": "string",
+    "pattern": r"^-?\d{1,13}(\.\d{1,2})?$",
+    "examples": ["1250.00"],
+    "description": "An amount in tenge (KZT), two decimals.",
+}
+
+
+def _money(value: str) -> Tiyn:
+    return tenge(value if len(value) <= 40 else "?")
+
+
+Money = Annotated[
+    Tiyn,
+    parsed_by(_money),
+    PlainSerializer(json_money, return_type=str),
+    WithJsonSchema(_MONEY_SCHEMA),
+]
+"""Money in a body: tenge as a string, such as ``"1250.00"``; whole tiyn inside. Never a JSON number."""
+
+
+MoneyOut = Annotated[
+    Tiyn,
+    PlainSerializer(json_money, return_type=str),
+    WithJsonSchema(_MONEY_SCHEMA),
+]
+"""Money in an answer: whole tiyn in the model, a string in tenge on the wire."""
+
+
+def _positive(value: Tiyn) -> Tiyn:
+    if value <= 0:
+        raise PydanticCustomError("greater_than", "Input should be greater than 0", {"gt": 0})
+    return value
+
+
+PositiveMoney = Annotated[Money, AfterValidator(_positive)]
+"""Money to be moved: more than nothing."""
+
+MsisdnText = Annotated[
+    Msisdn,
+    parsed_by(parse_msisdn),
+    WithJsonSchema({"type": "string", "minLength": 7, "maxLength": 32, "examples": ["77011234567"]}),
+]
+"""A phone number as people write it; E.164 digits inside."""
+
+IinText = Annotated[
+    Iin,
+    parsed_by(parse_iin),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{12}$", "examples": ["900101300017"]}),
+]
+"""A person's identification number (IIN)."""
+
+BinText = Annotated[
+    Bin,
+    parsed_by(parse_bin),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{12}$", "examples": ["990140000007"]}),
+]
+"""A company's identification number (BIN)."""
+
+
+def text(max_length: int, *, field: str = "text") -> Any:
+    """Free text from people: ``Annotated[str, text(200)]``; trimmed, 1 to `max_length`, no control characters."""
+    return parsed_by(lambda value: clean_text(value, field=field, max_length=max_length))
+
+
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+"""A code of the catalogue, such as ``kcell-start``."""
+
+Id = Annotated[int, Field(ge=1, le=INT64_MAX)]
+"""An identity of ours."""
+
+Moment = Annotated[AwareDatetime, AfterValidator(lambda value: value.astimezone(UTC))]
+"""A point in time with its zone (RFC 3339); UTC inside."""
+
+
+class Flaw(NamedTuple):
+    """What is wrong with a value, and where."""
+
+    location: tuple[str | int, ...]
+    why: str
+
+
+def hostile_values(value: object, location: tuple[str | int, ...] = ()) -> Iterator[Flaw]:
+    """Find what no field of ours can mean: control characters, integers beyond 64 bits, bottomless nesting.
+
+    PostgreSQL can store none of them; refusing them here keeps every feature from answering with an internal error.
+    """
+    if len(location) > MAX_JSON_DEPTH:
+        yield Flaw(location[:4], "nested")
+    elif isinstance(value, str):
+        if not _is_clean(value):
+            yield Flaw(location, "control_characters")
+    elif isinstance(value, int):
+        if not -INT64_MAX <= value <= INT64_MAX:
+            yield Flaw(location, "out_of_range")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not _is_clean(key):
+                yield Flaw(location, "control_characters")
+            yield from hostile_values(item, (*location, key))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for index, item in enumerate(value):
+            yield from hostile_values(item, (*location, index))
+
+
+def _is_clean(value: str) -> bool:
+    if value.isascii() and value.isprintable():
+        return True
+    return not any(
+        (character < " " and character not in "\n\r\t") or character == "\x7f" or "\ud800" <= character <= "\udfff"
+        for character in value
+    )
