@@ -22,7 +22,7 @@ def card_state(stored: CardState, *, expires_on: date, today: date) -> CardState
 
 
 def decide_activation(state: CardState | None, *, wrong_before: int) -> ActivationStatus:
-    """Decide on a card's code: `state` is None for a code that no card has, `wrong_before` counts wrong codes of the hour.
+    """Decide on a card's code: `state` is None where no card has it, `wrong_before` counts the hour's wrong codes.
 
     The fifth wrong code within an hour closes the command, not the number: even a right code is then refused, so that a
     guesser learns nothing.

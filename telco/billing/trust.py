@@ -8,7 +8,7 @@ Contract: PSC-3.1.6
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from telco.billing import rules, store
 from telco.billing.model import TRUST_BUCKET, TrustAnswer, TrustPayment, TrustStatus, TrustTerms
@@ -21,6 +21,7 @@ from telco.ledger import model as ledger_model
 from telco.ledger.model import BucketSpec
 from telco.ledger.service import Ledger
 from telco.subscribers.model import Subscriber
+from telco.subscribers.service import Subscribers
 
 TRUST_PRIORITY = 900
 """After every other money bucket."""
@@ -31,10 +32,13 @@ REVENUE_ACCOUNT = "revenue.trust_payment"
 class TrustPayments:
     """Use cases of the trust payment."""
 
-    def __init__(self, database: Database, clock: Clock, ledger: Ledger, terms: TrustTerms) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, ledger: Ledger, subscribers: Subscribers, terms: TrustTerms
+    ) -> None:
         self._database = database
         self._clock = clock
         self._ledger = ledger
+        self._subscribers = subscribers
         self.terms = terms
 
     async def give(self, subscriber: Subscriber, request_id: str) -> TrustAnswer:
@@ -44,6 +48,7 @@ class TrustPayments:
         """
         now, terms = self._clock.now(), self.terms
         view = await self._ledger.balances(subscriber.account)
+        acceded_at = await self._subscribers.acceded_at(subscriber.subscriber_id)
         usable_until = now + timedelta(days=terms.usable_days)
 
         async def body(connection: Connection) -> TrustAnswer:

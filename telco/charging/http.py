@@ -22,19 +22,19 @@ def routes(api: Api, charging: Charging) -> None:
 
     async def start(_: ApiRequest, body: UsageIn) -> GrantOut:
         """A request without units gets the default portion. `final` grants all that is left."""
-        return GrantOut.of(await charging.start(_usage(body)))
+        return GrantOut.model_validate(await charging.start(_usage(body)))
 
     async def update(_: ApiRequest, session_id: SessionId, body: ReportIn) -> GrantOut:
         """A refusal ends nothing: after a top-up the next report is granted again."""
-        return GrantOut.of(await charging.update(session_id, body.seq, body.used, body.requested))
+        return GrantOut.model_validate(await charging.update(session_id, body.seq, body.used, body.requested))
 
     async def release(_: ApiRequest, session_id: SessionId, body: ReportIn) -> GrantOut:
         """Counts the last usage and returns the rest of the reservation."""
-        return GrantOut.of(await charging.stop(session_id, body.seq, body.used))
+        return GrantOut.model_validate(await charging.stop(session_id, body.seq, body.used))
 
     async def event(_: ApiRequest, body: UsageIn) -> GrantOut:
         """`requested` is how much was used; 1 by default."""
-        return GrantOut.of(await charging.event(_usage(body)))
+        return GrantOut.model_validate(await charging.event(_usage(body)))
 
     async def location(_: ApiRequest, body: LocationIn) -> LocationOut:
         """An arrival in a partner's country sends the roaming warning by SMS, once."""

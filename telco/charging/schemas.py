@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from telco.catalog.model import Access, Direction, Service
-from telco.charging.model import Grant, Result
-from telco.kernel.money import json_money
-from telco.web.fields import MsisdnText
+from telco.charging.model import Result
+from telco.web.fields import ApiModel, MoneyOut, MsisdnText
 
 SessionId = Annotated[
     str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$", examples=["pgw1;1700000000;42"])
@@ -18,11 +17,7 @@ Quantity = Annotated[int, Field(ge=0, le=1 << 50, description="In the service's 
 Network = Annotated[str, Field(pattern=r"^[0-9]{5,6}$", description="MCC and MNC (ITU-T E.212).", examples=["25001"])]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class UsageIn(_Body):
+class UsageIn(ApiModel):
     """Usage that is about to begin, or a single event."""
 
     request_id: SessionId
@@ -39,7 +34,7 @@ class UsageIn(_Body):
     requested: Quantity | None = Field(default=None, description="None or 0 asks for the default portion.")
 
 
-class ReportIn(_Body):
+class ReportIn(ApiModel):
     """What was used since the last report of a session."""
 
     seq: Annotated[int, Field(ge=1, le=2**31 - 1, description="Counts the session's reports from 1.")]
@@ -47,36 +42,29 @@ class ReportIn(_Body):
     requested: Quantity | None = None
 
 
-class LocationIn(_Body):
+class LocationIn(ApiModel):
     """A network that a subscriber registered in."""
 
     msisdn: MsisdnText
     network: Network
 
 
-class GrantOut(_Body):
+class GrantOut(ApiModel):
     """The answer: a result, how much may be used, and what was taken."""
 
     result: Result
     granted: Quantity
-    validity_s: int = Field(description="Report at the latest after so many seconds.")
-    cost: str = Field(description="Tenge taken by this request.", examples=["22.00"])
-    label: str = Field(description="What it was rated as.", examples=["voice.on_net"])
-    replayed: bool = Field(description="The request had been answered before.")
-
-    @classmethod
-    def of(cls, grant: Grant) -> GrantOut:
-        return cls(
-            result=grant.result,
-            granted=grant.granted,
-            validity_s=grant.validity_s,
-            cost=json_money(grant.cost),
-            label=grant.label,
-            replayed=grant.replayed,
-        )
+    validity_s: int
+    """Report at the latest after so many seconds."""
+    cost: MoneyOut
+    """Tenge taken by this request."""
+    label: Annotated[str, Field(examples=["voice.on_net"])]
+    """What it was rated as."""
+    replayed: bool
+    """The request had been answered before."""
 
 
-class LocationOut(_Body):
+class LocationOut(ApiModel):
     """Whether the subscriber has just arrived in a partner's country."""
 
     arrived: bool

@@ -1,7 +1,8 @@
 """Use cases of charging: reserve in portions, count what was used, charge single events.
 
-The protocols (HTTP here, Diameter Gy and Nchf as they come) are adapters at the edge: they translate, this decides. Every
-ledger operation is named by the session and the request's sequence number, so a repeated request is answered as before.
+The protocols (HTTP here, Diameter Gy and Nchf as they come) are adapters at the edge: they translate, this decides.
+Every ledger operation is named by the session and the request's sequence number, so a repeated request is answered
+as before.
 """
 
 from __future__ import annotations
@@ -299,7 +300,10 @@ def _validity(session: Session) -> int:
 
 
 def _portion(session: Session, *, already: int) -> int:
-    """Return how much to reserve: what was asked for, at most a portion; without units, a portion. Contract: PSC-2.12"""
+    """Return how much to reserve: what was asked for, at most a portion; without units, a portion.
+
+    Contract: PSC-2.12
+    """
     found = session.rate
     if not found.portions:
         return session.request.requested or UNPRICED.quantity

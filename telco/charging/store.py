@@ -126,7 +126,7 @@ def _request(fields: dict[str, Any]) -> UsageRequest:
 
 
 def _rate_fields(rate: Rate) -> dict[str, Any]:
-    """Write the rate that a session began with: its price holds until its end, whatever the catalogue does meanwhile."""
+    """Write the rate that a session began with: its price holds to its end, whatever the catalogue does meanwhile."""
     return {
         "service": rate.service.value,
         "unit": int(rate.unit),

@@ -1,7 +1,7 @@
 """Call me: a subscriber without money asks another number, free of charge, to call back.
 
-Limits count by calendar day and month in Kazakhstan and are the operator's data. A repeated request is answered as before
-and sends nothing again.
+Limits count by calendar day and month in Kazakhstan and are the operator's data. A repeated request is answered as
+before and sends nothing again.
 """
 
 from __future__ import annotations
