@@ -22,7 +22,7 @@ def routes(api: Api, cards: PaymentCards) -> None:
     async def make_batch(request: ApiRequest, body: CardBatchIn) -> CardBatchOut:
         """The answer holds the secret codes: they are shown this once and kept only as keyed hashes."""
         batch, printed = await cards.make_batch(
-            request.operation_id,
+            body.reference,
             face_value=body.face_value,
             count=body.count,
             expires_on=body.expires_on,
@@ -47,7 +47,6 @@ def routes(api: Api, cards: PaymentCards) -> None:
         body=CardBatchIn,
         response=CardBatchOut,
         status=201,
-        idempotent=True,
         errors=[CardTermsError, BatchExistsError],
         summary="Make payment cards",
         tags=_TAGS,

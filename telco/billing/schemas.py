@@ -15,6 +15,8 @@ from telco.web.fields import ApiModel, MoneyOut, PositiveMoney, text
 class CardBatchIn(ApiModel):
     """Cards to make, all of one face value."""
 
+    reference: Annotated[str, text(64, field="reference"), Field(examples=["print-order-17"])]
+    """The caller's own name for the batch: the same again is refused, since codes are shown once."""
     face_value: PositiveMoney
     count: Annotated[int, Field(ge=1, le=MOST_CARDS, examples=[10])]
     expires_on: Annotated[date, Field(examples=["2028-12-31"])]
