@@ -22,7 +22,7 @@ from telco.kernel.calendar import Calendar
 from telco.kernel.clock import ManualClock
 from telco.kernel.i18n import Translator
 
-pytest_plugins = ["tests.clause_record"]
+pytest_plugins = ["tests.clause_record", "pytester"]
 
 TEMPLATE = "telco_template"
 _numbers = itertools.count(1)
