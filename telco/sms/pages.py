@@ -1,0 +1,89 @@
+"""Cuts a text into pages of a USSD dialogue: 160 octets, which is 80 UCS-2 characters or 182 of GSM."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from telco.sms import text as coding
+
+_OCTETS = coding.USSD_OCTETS
+ROOM = {coding.Coding.GSM7: _OCTETS * 8 // 7, coding.Coding.UCS2: _OCTETS // 2}
+"""What a page holds, in septets and in UTF-16 units."""
+
+
+def fits(text: str) -> bool:
+    """Whether a text is at most one page."""
+    if len(text) * 2 <= ROOM[coding.Coding.UCS2]:  # a character takes at most two units
+        return True
+    kind = coding.coding_of(text)
+    return coding.units(text, kind) <= ROOM[kind]
+
+
+class Footer(NamedTuple):
+    """The last line of a page in the reader's language, such as ``0 Back`` and ``9 More``."""
+
+    back: str
+    more: str
+
+
+def paginate(lines: Sequence[str], footer: Footer, *, up: bool) -> list[str]:
+    """Return the pages that show `lines`, each with its footer; there is at least one page.
+
+    A page ends between lines where it can, between words where it must. `up` says whether the first page leads back
+    somewhere; the later ones always lead back to it.
+    """
+    whole = _page("\n".join(lines), footer.back if up else "")
+    if fits(whole):
+        return [whole]
+    bodies = _bodies(lines, f"{footer.back} {footer.more}")
+    last = len(bodies) - 1
+    pages: list[str] = []
+    for index, body in enumerate(bodies):
+        back = footer.back if up or index > 0 else ""
+        pages.append(_page(body, f"{back} {footer.more if index < last else ''}".strip()))
+    return pages
+
+
+def _bodies(lines: Sequence[str], footer: str) -> list[str]:
+    """Fill pages greedily; every one leaves room for the longest footer."""
+    bodies: list[str] = []
+    current: list[str] = []
+    for line in lines:
+        if fits(_page("\n".join([*current, line]), footer)):
+            current.append(line)
+            continue
+        if current:
+            bodies.append("\n".join(current))
+        *full, rest = _wrap(line, footer)
+        bodies += full
+        current = [rest]
+    return [*bodies, "\n".join(current)]
+
+
+def _wrap(line: str, footer: str) -> list[str]:
+    """Cut one line into pieces of at most a page, at spaces where there are any."""
+    pieces: list[str] = []
+    while not fits(_page(line, footer)):
+        end = _longest_beginning(line, footer)
+        space = line.rfind(" ", 1, end + 1)
+        cut = space if space > 0 else end
+        pieces.append(line[:cut])
+        line = line[cut:].lstrip(" ")
+    return [*pieces, line]
+
+
+def _longest_beginning(line: str, footer: str) -> int:
+    """Find by halving how many characters of `line` fit with the footer; at least one."""
+    low, high = 1, min(len(line), 200)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(_page(line[:middle], footer)):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _page(body: str, footer: str) -> str:
+    return f"{body}\n{footer}" if footer else body

@@ -1,0 +1,40 @@
+"""What both faces of the command router share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from telco.kernel.clock import Clock
+from telco.kernel.i18n import Text, Translator
+from telco.kernel.msisdn import Msisdn
+from telco.sms.command import Choice, Codes, Command, Services
+from telco.sms.dialogues import Dialogues
+from telco.sms.menu import Menu
+from telco.subscribers.model import Subscriber
+
+Finder = Callable[[Msisdn], Awaitable[Subscriber | None]]
+"""The one read of a subscriber that every command begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """The table of commands and what running them takes."""
+
+    menu: Menu
+    codes: Codes
+    services: Services
+    translator: Translator
+    dialogues: Dialogues
+    find: Finder
+    clock: Clock
+
+
+def named(command: Command, values: Sequence[str]) -> dict[str, str]:
+    """The arguments of a command by their names."""
+    return {argument.name: value for argument, value in zip(command.arguments, values, strict=True)}
+
+
+def listed(options: Sequence[Choice]) -> list[Text]:
+    """The lines that offer a choice."""
+    return [Text("{number} {label}", number=option.number, label=option.label) for option in options]
