@@ -69,7 +69,7 @@ class Catalogue:
     """An immutable snapshot; a change of the catalogue makes another one.
 
     `withdrawn` says from when a plan or service is no longer offered, by ("plan" | "service", code); whoever has it
-    keeps it.
+    keeps it. `closed` says when a plan ended for good; its versions stay, for usage that is reported late.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Catalogue:
         portions: Timeline[PortionRules],
         figures: Mapping[str, Timeline[Figure]],
         withdrawn: Mapping[tuple[str, str], datetime] | None = None,
+        closed: Mapping[tuple[str, str], datetime] | None = None,
     ) -> None:
         self.edition = edition
         self.allowance_types = {allowance.code: allowance for allowance in allowances}
@@ -96,6 +97,7 @@ class Catalogue:
         self.portions = portions
         self.figures = dict(figures)
         self.withdrawn = dict(withdrawn or {})
+        self.closed = dict(closed or {})
         self.derived: dict[object, object] = {}
         """Tables that pure functions derive from this snapshot and keep with it."""
         self._plans_by_version = {(p.code, p.version): p for versions in plans.values() for p in versions}
@@ -128,7 +130,7 @@ class Catalogue:
     ) -> list[Plan]:
         """Return the plans in force at `at`, by menu number; with `offered`, those that may be joined then.
 
-        Contract: PSC-2.8, PSC-2.10.
+        Contract: PSC-2.8, PSC-2.10
         """
         found = [plan for versions in self.plan_versions.values() if (plan := _in_force(versions, at))]
         return sorted(
@@ -143,7 +145,7 @@ class Catalogue:
         )
 
     def is_offered(self, item: Plan | ServiceOffer, at: datetime) -> bool:
-        """Say whether a plan may be joined, or a service switched on, at `at`. Contract: PSC-1.1.22, PSC-2.9-1."""
+        """Say whether a plan may be joined, or a service switched on, at `at`. Contract: PSC-1.1.22, PSC-2.9-1"""
         if isinstance(item, Plan):
             if at < item.joinable_from or (item.joinable_until is not None and at >= item.joinable_until):
                 return False
@@ -178,7 +180,7 @@ class Catalogue:
     def services(
         self, at: datetime, plan: Plan | None = None, kind: OfferKind | None = None, *, offered: bool = True
     ) -> list[ServiceOffer]:
-        """Return the services in force at `at`, by menu number; with `plan`, those that fit it. Contract: PSC-2.10."""
+        """Return the services in force at `at`, by menu number; with `plan`, those that fit it. Contract: PSC-2.10"""
         found = [service for versions in self.service_versions.values() if (service := _in_force(versions, at))]
         return sorted(
             (
@@ -239,21 +241,6 @@ class Catalogue:
     def mci(self, day: date) -> Tiyn:
         """Return the monthly calculation index in force."""
         return tenge(self.figure("mci", day))
-
-    def with_withdrawn(self, withdrawn: Mapping[tuple[str, str], datetime], edition: int) -> Catalogue:
-        """Return this catalogue with other withdrawals, as of another edition."""
-        return Catalogue(
-            edition=edition,
-            allowances=self.allowance_types.values(),
-            plans=self.plan_versions,
-            services=self.service_versions,
-            price_lists=self.price_lists,
-            numbering=self.numbering,
-            roaming=self.roaming,
-            portions=self.portions,
-            figures=self.figures,
-            withdrawn=withdrawn,
-        )
 
 
 Offer = TypeVar("Offer", Plan, ServiceOffer)

@@ -19,6 +19,8 @@ from telco.catalog.model import (
     ROAMING,
     Access,
     DestinationKind,
+    FeeAnchor,
+    Interval,
     OfferKind,
     Service,
     Settlement,
@@ -329,6 +331,8 @@ def _plan_terms(item: Item, doc: PlanDoc, words: _Vocabulary) -> Iterator[Proble
         yield item.problem("credit", "belongs to plans with settlement credit, and only to them")
     if doc.credit is not None and doc.credit.limit > doc.credit.ceiling:
         yield item.problem("credit.limit", "is above the ceiling; lower it")
+    if doc.fee_anchor is FeeAnchor.CALENDAR and doc.interval is not Interval.MONTH:
+        yield item.problem("fee_anchor", "follows the calendar only with a fee by the month")
     if doc.fair_use is not None and doc.fair_use.allowance not in {grant.code for grant in doc.allowances}:
         yield item.problem("fair_use.allowance", "is not granted by the plan; add it to its allowances")
     if (doc.lasts is None) != (doc.then is None):

@@ -203,7 +203,7 @@ def roaming(document: RoamingDoc) -> Roaming:
         version=document.version,
         effective_from=start_of_day(document.effective_from),
         home_networks=document.home_networks,
-        threshold=tenge(document.threshold),
+        threshold_tiyn=tenge(document.threshold),
         zone_names={zone.code: _names(zone.name) for zone in document.zones},
         countries=(
             RoamingCountry(

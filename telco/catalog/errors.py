@@ -67,6 +67,20 @@ class StillOfferedError(DomainError):
     plan: str
 
 
+class PlanClosedError(DomainError):
+    """{plan} is already closed. Nothing was changed."""
+
+    code = "plan_closed"
+    plan: str
+
+
+class NotPublishedError(DomainError):
+    """The catalogue is empty. Publish the operator's catalogue files first."""
+
+    code = "catalogue_empty"
+    status = 503
+
+
 class AnnouncementTooLateError(DomainError):
     """A withdrawal is announced before it takes effect; choose a later moment than {moment}."""
 

@@ -74,7 +74,16 @@ def parse(files: Iterable[SourceFile]) -> list[Item]:
     Raises:
         CatalogueError: with everything that is not written as the catalogue is, over all files.
     """
-    found = [declared for file in files for declared in _parse_file(file)]
+    return sifted(declared for file in files for declared in _parse_file(file))
+
+
+def sifted(found: Iterable[Item | Problem]) -> list[Item]:
+    """Return the items.
+
+    Raises:
+        CatalogueError: there are problems among them.
+    """
+    found = list(found)
     problems = [declared for declared in found if isinstance(declared, Problem)]
     if problems:
         raise CatalogueError(problems)
@@ -82,7 +91,11 @@ def parse(files: Iterable[SourceFile]) -> list[Item]:
 
 
 def build(
-    items: Iterable[Item], *, edition: int = 0, withdrawn: Mapping[tuple[str, str], datetime] | None = None
+    items: Iterable[Item],
+    *,
+    edition: int = 0,
+    withdrawn: Mapping[tuple[str, str], datetime] | None = None,
+    closed: Mapping[tuple[str, str], datetime] | None = None,
 ) -> Catalogue:
     """Check declarations against each other and build the catalogue.
 
@@ -106,6 +119,7 @@ def build(
         portions=timeline(convert.portions(d) for d in documents if isinstance(d, PortionsDoc)),
         figures=_by_code(convert.figure(d) for d in documents if isinstance(d, FigureDoc)),
         withdrawn=withdrawn,
+        closed=closed,
     )
 
 
@@ -135,27 +149,19 @@ def _parse_file(file: SourceFile) -> Iterator[Item | Problem]:
             yield Problem(file.name, kind, f"must be a list of tables: write [[{kind}]]")
         else:
             for index, raw in enumerate(declarations, 1):
-                yield from _parse_declaration(file.name, kind, index, raw)
+                yield from parse_declaration(file.name, kind, index, raw)
 
 
-def _parse_declaration(file: str, kind: str, index: int, raw: dict[str, Any]) -> Iterator[Item | Problem]:
+def parse_declaration(file: str, kind: str, index: int, raw: dict[str, Any]) -> Iterator[Item | Problem]:
+    """Validate the `index`-th declaration of a kind in a file: the item, or everything that is wrong with it."""
     try:
-        yield parse_item(file, kind, raw)
+        document = KINDS[kind].model_validate(raw)
+        yield Item(kind, document.code, document.version, document, file)
     except ValidationError as error:
         code = raw.get("code")
         label = f"{kind}[{code} v{raw.get('version', 1)}]" if isinstance(code, str) else f"{kind}[{index}]"
         for details in error.errors(include_url=False):
             yield Problem(file, label + _path(details["loc"]), _explain(details, KINDS[kind]))
-
-
-def parse_item(file: str, kind: str, raw: dict[str, Any]) -> Item:
-    """Validate one declaration.
-
-    Raises:
-        pydantic.ValidationError: it is not in the form of its kind.
-    """
-    document = KINDS[kind].model_validate(raw)
-    return Item(kind, document.code, document.version, document, file)
 
 
 def _path(loc: tuple[int | str, ...]) -> str:

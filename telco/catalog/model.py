@@ -83,7 +83,7 @@ class Settlement(StrEnum):
 
 
 class Audience(StrEnum):
-    """Whom a plan is for; M2M devices are a kind of their own. Contract: PSC-1.1.31."""
+    """Whom a plan is for; M2M devices are a kind of their own. Contract: PSC-1.1.31"""
 
     PERSON = "person"
     COMPANY = "company"
@@ -128,7 +128,7 @@ _UNITS = {
 
 
 def service_unit(service: Service) -> Unit:
-    """Return the unit that a service is counted in: time, count or volume. Contract: PSC-1.1.8."""
+    """Return the unit that a service is counted in: time, count or volume. Contract: PSC-1.1.8"""
     return _UNITS[service]
 
 
@@ -218,7 +218,7 @@ class PriceList:
 
 @dataclass(frozen=True, slots=True)
 class FairUse:
-    """The soft limit of an unlimited plan: once `allowance` is used up, speed is lowered. Contract: FUP-2."""
+    """The soft limit of an unlimited plan: once `allowance` is used up, speed is lowered. Contract: FUP-2"""
 
     allowance: str
     speed_kbps: int
@@ -229,7 +229,7 @@ class FairUse:
 
 @dataclass(frozen=True, slots=True)
 class CreditTerms:
-    """The credit limit given on joining and the ceiling up to which it may be set. Contract: PSC-3.2.6."""
+    """The credit limit given on joining and the ceiling up to which it may be set. Contract: PSC-3.2.6"""
 
     limit: Tiyn
     ceiling: Tiyn
@@ -237,7 +237,7 @@ class CreditTerms:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One version of a tariff plan. Contract: PSC-1.1.22, PSC-2.8."""
+    """One version of a tariff plan. Contract: PSC-1.1.22, PSC-2.8"""
 
     code: str
     version: int
@@ -256,7 +256,7 @@ class Plan:
     fee_interval: Interval
     fee_anchor: FeeAnchor
     proration: bool
-    """Whether a part of a period costs a part of the fee. Contract: PSC-1.1.2."""
+    """Whether a part of a period costs a part of the fee. Contract: PSC-1.1.2"""
     joining_price: Tiyn
     """Taken once when a subscriber changes to the plan."""
     allowances: tuple[Allowance, ...]
@@ -299,7 +299,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A third party that gives a content service and sets its conditions. Contract: PSC-1.1.16, PSC-2.8-1."""
+    """A third party that gives a content service and sets its conditions. Contract: PSC-1.1.16, PSC-2.8-1"""
 
     code: str
     name: str
@@ -310,7 +310,7 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class ServiceOffer:
-    """One version of an additional service. Contract: PSC-1.1.24, PSC-2.8."""
+    """One version of an additional service. Contract: PSC-1.1.24, PSC-2.8"""
 
     code: str
     version: int
@@ -347,7 +347,7 @@ class ServiceOffer:
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """How much is reserved at a time over one access technology. Contract: PSC-2.12."""
+    """How much is reserved at a time over one access technology. Contract: PSC-2.12"""
 
     quantity: int
     least: int

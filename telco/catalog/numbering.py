@@ -31,7 +31,7 @@ class Names:
 
 
 class Service(StrEnum):
-    """Types of service that are rated; each has its rating unit. Contract: PSC-1.1.8."""
+    """Types of service that are rated; each has its rating unit. Contract: PSC-1.1.8"""
 
     VOICE = "voice"
     SMS = "sms"
@@ -121,7 +121,7 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class FreeNumbers:
-    """Numbers that cost nothing and are never refused for want of money. Contract: PSC-3.2.5."""
+    """Numbers that cost nothing and are never refused for want of money. Contract: PSC-3.2.5"""
 
     kind: DestinationKind
     numbers: tuple[str, ...]
@@ -242,11 +242,11 @@ class RoamingCountry:
     """MCC of the whole country, or MCC and MNC of single partners."""
     calling_prefixes: tuple[str, ...]
     controlled: bool
-    """Whether usage there is controlled in real time; where it is not, a debt may arise. Contract: PSC-3.1.2."""
+    """Whether usage there is controlled in real time; where it is not, a debt may arise. Contract: PSC-3.1.2"""
 
 
 class Roaming:
-    """Partners' countries and their zones, in force over a period. Contract: PSC-3.1.2."""
+    """Partners' countries and their zones, in force over a period. Contract: PSC-3.1.2"""
 
     def __init__(
         self,
@@ -254,14 +254,14 @@ class Roaming:
         version: int,
         effective_from: datetime,
         home_networks: Iterable[str],
-        threshold: Tiyn,
+        threshold_tiyn: Tiyn,
         zone_names: Mapping[str, Names],
         countries: Iterable[RoamingCountry],
     ) -> None:
         self.version = version
         self.effective_from = effective_from
         self.home_networks = frozenset(home_networks)
-        self.threshold = threshold
+        self.threshold_tiyn = threshold_tiyn
         """What the account must hold for roaming to be switched on."""
         self.zone_names = dict(zone_names)
         self.countries = tuple(countries)

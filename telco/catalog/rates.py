@@ -81,7 +81,7 @@ class RatedCharge(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How some usage is charged. Contract: PSC-1.1.8, PSC-2.7.
+    """How some usage is charged. Contract: PSC-1.1.8, PSC-2.7
 
     `free` is said of free numbers only: they are given even when there is no money (PSC-3.2.5). A plan may give other
     usage for nothing too (`price_micro` 0), but then only to those whom the plan serves.
@@ -104,7 +104,7 @@ class Rate:
     denied: Denial | None = None
     roaming: bool = False
     controlled: bool = True
-    """False where a partner reports usage later, so that a debt may arise. Contract: PSC-3.1.2."""
+    """False where a partner reports usage later, so that a debt may arise. Contract: PSC-3.1.2"""
     portions: Mapping[Access, Portion] = field(default_factory=dict, hash=False)
 
     def billable(self, quantity: int) -> int:
@@ -163,7 +163,7 @@ def portion(rate: Rate, access: Access, available: Available | None = None, alre
     The size depends on the access technology and the service. As the end comes near, portions shrink to half of what
     is left, not below the least size, so that several sessions can go on and use ends only when nothing is left.
 
-    Contract: PSC-2.12.
+    Contract: PSC-2.12
     """
     if rate.denied is not None:
         return 0

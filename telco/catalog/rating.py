@@ -81,7 +81,7 @@ def rate(usage: Usage, profile: Profile, catalogue: Catalogue, at: datetime) -> 
     What cannot be rated comes back with `denied` set; nothing else is raised but `UnknownPlanError` for a plan version
     that was never published.
 
-    Contract: PSC-1.1.8, PSC-2.7, PSC-3.1.2, PSC-3.2.5.
+    Contract: PSC-1.1.8, PSC-2.7, PSC-3.1.2, PSC-3.2.5
     """
     key = (profile.plan_code, profile.plan_version, profile.services)
     table = cast("RateTable | None", catalogue.derived.get(key))
@@ -238,7 +238,7 @@ class RateTable:
         )
 
     def _paying(self, case: _Case, row: RateRow, micro: int) -> tuple[str, ...]:
-        """Return the allowances that pay before the price does: what costs nothing takes none. Contract: PSC-2.7."""
+        """Return the allowances that pay before the price does: what costs nothing takes none. Contract: PSC-2.7"""
         if row.allowances is not None:
             return row.allowances
         if micro == 0:
@@ -278,7 +278,7 @@ class RateTable:
         return known
 
     def _content_rate(self, code: str) -> Rate:
-        """Rate one event of a third party's service, charged by the operator. Contract: PSC-3.1.1."""
+        """Rate one event of a third party's service, charged by the operator. Contract: PSC-3.1.1"""
         known = self._rates.get((Service.CONTENT, code))
         if known is None:
             offer = self._content.get(code)

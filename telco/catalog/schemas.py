@@ -215,7 +215,7 @@ class FairUseDoc(Document):
 
 
 class JoiningDoc(Document):
-    """The window in which a promotional plan may be joined, both days included. Contract: PSC-1.1.22."""
+    """The window in which a promotional plan may be joined, both days included. Contract: PSC-1.1.22"""
 
     first: Day = Field(alias="from")
     last: Day | None = Field(default=None, alias="until")
