@@ -19,7 +19,7 @@ FROM python:3.11-slim
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin telco
 WORKDIR /app
 COPY --from=build /app /app
-ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TELCO_HTTP_HOST=0.0.0.0
 USER telco
 EXPOSE 8080
 # /ready answers 200 while the service can charge, and 503 when it cannot or is about to stop.
