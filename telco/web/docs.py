@@ -37,7 +37,7 @@ details > summary { cursor: pointer; color: var(--accent); margin-top: .75rem; }
 
 _INTRODUCTION = """
 <p>Send <code>Authorization: Bearer telco_...</code> with every call; <code>telco staff add NAME --role ROLE</code>
-makes a key. The examples below read it from the shell: <code>export TELCO_KEY=telco_...</code></p>
+makes a key. The examples below read it from the shell: <code>export API_KEY=telco_...</code></p>
 <p>Amounts are strings in tenge with two decimals. Times are RFC 3339. A command that moves money or makes something
 takes an <code>Idempotency-Key</code>: repeat the call with the same key as often as you like, it happens once.</p>
 <p>Errors are <code>application/problem+json</code>, worded in the language of <code>Accept-Language</code> (kk, ru,
@@ -77,7 +77,7 @@ def problems(kinds: Iterable[type[DomainError]]) -> str:
 
 
 def curl(route: Route, document: dict[str, Any]) -> str:
-    """Make a command that calls the route and can be pasted as it is, given ``TELCO_KEY``."""
+    """Make a command that calls the route and can be pasted as it is, given ``API_KEY``."""
     operation = document["paths"][route.path][route.method.lower()]
     path, query = route.path, []
     for parameter in operation["parameters"]:
@@ -91,7 +91,7 @@ def curl(route: Route, document: dict[str, Any]) -> str:
     if route.method == "POST" and route.body is None:
         lines[0] = f"curl -sS -X POST '{url}'"
     if route.roles != PUBLIC:
-        lines.append('-H "Authorization: Bearer $TELCO_KEY"')
+        lines.append('-H "Authorization: Bearer $API_KEY"')
     if route.idempotent:
         lines.append('-H "Idempotency-Key: example-$(date +%s)"')
     if route.body is not None:

@@ -39,7 +39,7 @@ class TopUp(ApiModel):
     """When it was paid."""
     note: Annotated[str, text(40)] | None = None
     """Anything."""
-    tags: Annotated[list[Code], Field(max_length=3)] = []
+    tags: Annotated[tuple[Code, ...], Field(max_length=3)] = ()
 
 
 class Receipt(ApiModel):
