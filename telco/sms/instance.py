@@ -43,8 +43,9 @@ class Instance:
     async def start(self, now: datetime) -> None:
         """Take a number and its lock."""
         self._connection = await asyncpg.connect(self._database.url)
-        self.instance_id = await self._connection.fetchval(Q.begin_instance, now)
-        await self._hold(self._connection)
+        async with self._connection.transaction():  # nobody sees the number before its lock is held
+            self.instance_id = await self._connection.fetchval(Q.begin_instance, now)
+            await self._hold(self._connection)
         self._task = asyncio.create_task(self._keep(), name="sms-instance")
 
     async def stop(self) -> None:
@@ -68,6 +69,7 @@ class Instance:
             try:
                 self._connection = await asyncpg.connect(self._database.url)
                 await self._hold(self._connection)
+                await self._connection.execute(Q.revive_instance, self.instance_id)
             except LOST_CONNECTION:
                 await asyncio.sleep(0.5)
 

@@ -34,7 +34,8 @@ for i, key in ipairs(KEYS) do
         verdicts[i] = 0
     else
         verdicts[i] = 1
-        redis.call('set', key, string.format('%.0f', full + interval), 'px', string.format('%.0f', full + interval - now))
+        full = full + interval
+        redis.call('set', key, string.format('%.0f', full), 'px', string.format('%.0f', full - now))
     end
 end
 return verdicts

@@ -25,7 +25,7 @@ class Concatenation(StrEnum):
 class UssdDialect(BaseModel):
     """Which ussd_service_op a vendor's gateway uses for what; the values are the common ones of SMPP 3.4 gateways."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     begin: frozenset[int] = frozenset({0, 1})
     """The user dialled a code: PSSD and PSSR indication."""
@@ -40,6 +40,7 @@ class UssdDialect(BaseModel):
     finish: int = Field(default=17, ge=0, le=255)
     """Show the last page: PSSR response."""
     service_type: str = Field(default="USSD", max_length=5)
+    """The service_type of USSD messages."""
     session_tag: int = Field(default=0x1383, ge=0, le=0xFFFF)
     """The parameter that names the dialogue: its_session_info, or a vendor's own."""
     session_has_end_bit: bool = True
@@ -49,21 +50,25 @@ class UssdDialect(BaseModel):
 class SenderLimit(BaseModel):
     """How much one number may send: `burst` at once, then `per_minute`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     burst: int = Field(ge=1)
+    """Messages at once."""
     per_minute: int = Field(ge=1)
+    """Messages a minute after that."""
 
 
 class SmsSettings(BaseModel):
     """The links to the operator's SMSC and how messages are kept, sent and limited."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     links: tuple[LinkSettings, ...] = (LinkSettings(),)
+    """The links to the SMSC."""
     default_alphabet: Alphabet = Alphabet.GSM7
     """What data_coding 0 means to the SMSC."""
     concatenation: Concatenation = Concatenation.UDH
+    """How the parts of a long message are marked."""
     response_id_base: IdBase = IdBase.AS_IS
     """How submit_sm_resp writes message ids."""
     receipt_id_base: IdBase = IdBase.AS_IS
@@ -71,7 +76,7 @@ class SmsSettings(BaseModel):
     temporary_statuses: frozenset[int] = frozenset()
     """A vendor's own command_status values after which a message is tried again."""
     receipts_for: frozenset[OutboundKind] = frozenset({OutboundKind.NOTICE, OutboundKind.BULK})
-    """Kinds for which a delivery receipt is asked. A reply's reader is waiting: a receipt would only double the traffic."""
+    """Kinds for which a delivery receipt is asked. A reply's reader is waiting for it anyway."""
     max_in_house: int = Field(default=2_000, ge=1)
     """Messages received and not yet answered; beyond it the SMSC is told to slow down (ESME_RTHROTTLED)."""
     max_batch: int = Field(default=500, ge=1, le=5_000)
@@ -85,8 +90,9 @@ class SmsSettings(BaseModel):
     sweep_interval_s: float = Field(default=5.0, gt=0)
     """How often dead processes, expired messages and stray receipts are looked for."""
     throttle_pause_s: float = Field(default=0.5, gt=0)
-    """A link's first pause after ESME_RTHROTTLED or ESME_RMSGQFUL; further ones double, up to `throttle_pause_max_s`."""
+    """A link's first pause after ESME_RTHROTTLED or ESME_RMSGQFUL; further ones double up to `throttle_pause_max_s`."""
     throttle_pause_max_s: float = Field(default=30.0, gt=0)
+    """The longest such pause."""
     retry_delay_s: float = Field(default=5.0, ge=0)
     """How long a message waits after a temporary refusal; doubles with each try, up to ten minutes."""
     reply_valid_s: float = Field(default=600.0, gt=0)
@@ -106,8 +112,11 @@ class SmsSettings(BaseModel):
     ussd_answer_s: float = Field(default=25.0, gt=0)
     """How long a gateway waits for a page."""
     ussd: UssdDialect = UssdDialect()
+    """How the vendor's gateway uses ussd_service_op."""
     sms_limit: SenderLimit = SenderLimit(burst=20, per_minute=20)
+    """What one number may send by SMS."""
     ussd_limit: SenderLimit = SenderLimit(burst=30, per_minute=60)
+    """What one number may dial by USSD."""
 
     @property
     def reply_valid(self) -> timedelta:

@@ -6,6 +6,10 @@ insert into sms.instance (started_at) values ($1) returning instance_id;
 -- Hold the lock of a process as long as the connection lives.
 select pg_advisory_lock($1, $2);
 
+-- name: revive_instance
+-- A process that lost its lock for a while and was buried lives.
+update sms.instance set ended_at = null where instance_id = $1 and ended_at is not null;
+
 -- name: find_dead_instances
 -- Processes whose lock is free; it is taken for this transaction, so that one process buries them.
 select instance_id from (select instance_id from sms.instance where ended_at is null and instance_id <> $2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -19,22 +18,32 @@ log = structlog.get_logger(__name__)
 class LinkSettings(BaseModel):
     """One transceiver link. Its name appears in metrics, logs and USSD session ids."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     name: str = Field(default="smsc-1", min_length=1, max_length=40)
+    """Names the link in metrics, logs and USSD session ids."""
     host: str = "127.0.0.1"
+    """Where the SMSC listens."""
     port: int = Field(default=2775, ge=0, le=65535)
+    """Port of the SMSC."""
     system_id: str = Field(default="telco", max_length=15)
+    """Who binds."""
     password: SecretStr = Field(default=SecretStr("telco"), max_length=8)
+    """The bind's password, at most 8 characters (SMPP 3.4)."""
     system_type: str = Field(default="", max_length=12)
+    """What kind of system binds, where the SMSC asks for it."""
     window: int = Field(default=100, ge=1, le=10_000)
     """Messages that may wait for the SMSC's answer at once."""
     response_timeout_s: float = Field(default=30.0, gt=0)
+    """A request without an answer for so long is given up, and the session with it."""
     enquire_interval_s: float = Field(default=30.0, gt=0)
+    """How often a silent session is asked whether it lives."""
     connect_timeout_s: float = Field(default=10.0, gt=0)
+    """For the connection and the bind."""
     backoff_min_s: float = Field(default=0.5, gt=0)
     """The first pause before binding again; each further one is twice as long, with jitter."""
     backoff_max_s: float = Field(default=60.0, gt=0)
+    """The longest pause."""
     stable_s: float = Field(default=30.0, ge=0)
     """A session that lasted so long makes the pauses short again."""
 
@@ -65,10 +74,10 @@ class Backoff:
 class LinkOwner(Owner, Protocol):
     """Who uses a link."""
 
-    def link_bound(self, link: Link, session: Session) -> None:
+    def link_bound(self) -> None:
         """Learn that messages can flow."""
 
-    async def link_ended(self, link: Link, session: Session) -> None:
+    async def link_ended(self, session: Session) -> None:
         """Settle what the ended session left behind; the link binds again only after it."""
 
 
@@ -101,6 +110,15 @@ class Link:
         if self._task is not None:
             await self._task
 
+    async def abort(self) -> None:
+        """Break the connection and forget it: the last resort of a stop."""
+        self._stopping.set()
+        if self.session is not None:
+            self.session.abort("the service stops")
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
@@ -121,14 +139,13 @@ class Link:
     async def _open(self) -> Session | None:
         """Connect and bind; None when either failed, which is logged."""
         settings = self.settings
-        factory: Callable[[], Session] = lambda: Session(  # noqa: E731
-            self._owner, settings.timers, receives=Command.DELIVER_SM, name=settings.name
-        )
         session: Session | None = None
         try:
             async with asyncio.timeout(settings.connect_timeout_s):
                 loop = asyncio.get_running_loop()
-                _, session = await loop.create_connection(factory, settings.host, settings.port)
+                _, session = await loop.create_connection(
+                    lambda: Session(self._owner, settings.timers, settings.name), settings.host, settings.port
+                )
                 status = await session.bind_as(
                     Bind(
                         Command.BIND_TRANSCEIVER,
@@ -153,9 +170,9 @@ class Link:
         self.session = session
         self.binds += 1
         log.info("smpp_bound", link=self.name)
-        self._owner.link_bound(self, session)
+        self._owner.link_bound()
         if self._stopping.is_set():
             await session.unbind()
         await session.closed.wait()
         self.session = None
-        await self._owner.link_ended(self, session)
+        await self._owner.link_ended(session)

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from telco.sms.smpp.pdu import Command
+from telco.sms.smpp.pdu import Bind, Status
 from telco.sms.smpp.session import Owner, Session, Timers
 
 
 class SmppServer:
-    """Listens for ESMEs; `owner` decides who may bind and takes their messages."""
+    """Listens for ESMEs: `authorize` says who may bind, `owner` takes their messages."""
 
-    def __init__(self, owner: Owner, timers: Timers | None = None, *, system_id: str = "smsc") -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        authorize: Callable[[Bind], Status],
+        timers: Timers | None = None,
+        *,
+        system_id: str = "smsc",
+    ) -> None:
         self.sessions: set[Session] = set()
         self._owner = owner
+        self._authorize = authorize
         self._timers = timers or Timers()
         self._system_id = system_id
         self._server: asyncio.Server | None = None
@@ -29,7 +38,7 @@ class SmppServer:
         self._server = await asyncio.get_running_loop().create_server(self._accept, host, port)
 
     def _accept(self) -> Session:
-        session = Session(self._owner, self._timers, receives=Command.SUBMIT_SM, name=self._system_id)
+        session = Session(self._owner, self._timers, self._system_id, self._authorize)
         self.sessions.add(session)
         return session
 

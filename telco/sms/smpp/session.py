@@ -69,16 +69,13 @@ class Answer(NamedTuple):
 class Owner(Protocol):
     """Who uses a session. Calls come from the event loop and do not block."""
 
-    def bind_requested(self, session: Session, bind: Bind) -> Status:
-        """Say whether the peer may bind; anything but ROK refuses it."""
-
     def message_received(self, session: Session, sequence: int, message: Message) -> None:
         """Take a message; answer it with `session.respond` once it is safe."""
 
     def message_answered(self, session: Session, token: Any, answer: Answer) -> None:
         """Learn what became of the message sent with `token`."""
 
-    def window_opened(self, session: Session) -> None:
+    def window_opened(self) -> None:
         """Learn that there is room for more messages."""
 
     def session_closed(self, session: Session, reason: str) -> None:
@@ -108,13 +105,17 @@ _NOT_OFFERED = frozenset((Command.QUERY_SM, Command.CANCEL_SM, Command.REPLACE_S
 class Session(asyncio.Protocol):
     """A connection that speaks SMPP 3.4."""
 
-    def __init__(self, owner: Owner, timers: Timers, *, receives: Command, name: str) -> None:
-        """`receives` is the message request this end accepts: DELIVER_SM at the service, SUBMIT_SM at an SMSC.
+    def __init__(
+        self, owner: Owner, timers: Timers, name: str, authorize: Callable[[Bind], Status] | None = None
+    ) -> None:
+        """Make one end: the SMSC's when there is an `authorize` to say who may bind, the ESME's otherwise.
 
-        `name` is the link's at the service, and the system_id that an SMSC answers a bind with.
+        `name` is the link's at an ESME, and the system_id that an SMSC answers a bind with.
         """
+        receives = Command.DELIVER_SM if authorize is None else Command.SUBMIT_SM
         self.owner = owner
         self.name = name
+        self._authorize = authorize
         self.timers = timers
         self.counters = Counters()
         self.state = State.OPEN
@@ -242,7 +243,7 @@ class Session(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writable = True
-        self.owner.window_opened(self)
+        self.owner.window_opened()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.state = State.CLOSED
@@ -313,16 +314,16 @@ class Session(asyncio.Protocol):
         self.owner.message_received(self, frame.sequence, message)
 
     def _on_bind(self, frame: Frame) -> None:
-        if self._receives is not Command.SUBMIT_SM:
+        if self._authorize is None:
             raise PduError(Status.RINVCMDID, "this end does the binding")
         if self.state is not State.OPEN:
             raise PduError(Status.RALYBND, "bound already")
         bind = codec.decode_bind(frame)
-        status = self.owner.bind_requested(self, bind)
+        status = self._authorize(bind)
         self._write(codec.encode_bind_response(frame.command, status, frame.sequence, self.name))
         if status == Status.ROK:
             self.bind, self.state = bind, State.BOUND
-            self.owner.window_opened(self)
+            self.owner.window_opened()
 
     def _on_enquire_link(self, frame: Frame) -> None:
         self._write(codec.encode_header(Command.ENQUIRE_LINK_RESP, Status.ROK, frame.sequence))
@@ -352,7 +353,7 @@ class Session(asyncio.Protocol):
             return
         message_id = codec.decode_message_id(frame.body)
         self.owner.message_answered(self, entry.token, Answer(frame.status, message_id))
-        self.owner.window_opened(self)
+        self.owner.window_opened()
 
     def _on_response(self, frame: Frame) -> None:
         entry = self._take(frame)
@@ -360,7 +361,7 @@ class Session(asyncio.Protocol):
             return
         if entry.waiter is None:
             self.owner.message_answered(self, entry.token, Answer(frame.status))
-            self.owner.window_opened(self)
+            self.owner.window_opened()
         elif not entry.waiter.done():
             # The state changes at once: the peer's first message may be in the same segment as its answer.
             if self.state is State.OPEN and frame.command & ~RESPONSE in BINDS and frame.status == Status.ROK:
@@ -427,4 +428,4 @@ class Session(asyncio.Protocol):
             elif not entry.waiter.done():
                 entry.waiter.set_exception(ConnectionError("no answer in time"))
         if overdue:
-            self.owner.window_opened(self)
+            self.owner.window_opened()
