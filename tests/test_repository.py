@@ -83,6 +83,21 @@ def test_the_service_imports_only_what_it_requires(root: Path, project: dict[str
     assert foreign - required(project["project"]["dependencies"]) == set()
 
 
+def test_no_feature_touches_anothers_tables(root: Path) -> None:
+    """The tables of a feature live in the schema of its name; import-linter cannot see SQL."""
+    features = {path.parent.name for path in root.glob("telco/*/*.sql")} - {"db"}
+    schema = re.compile(rf"\b({'|'.join(features)})\.[a-z_]+", re.IGNORECASE)
+    files = [(path.parent.name, path) for path in root.glob("telco/*/*.sql")]
+    files += [(path.stem.split("_", 1)[1], path) for path in root.glob("migrations/*.sql")]
+    touched = {
+        f"{path.relative_to(root)}: {match[0]}"
+        for feature, path in files
+        for match in schema.finditer(re.sub(r"--.*", "", path.read_text("utf-8")))
+        if feature in features and match[1].lower() != feature
+    }
+    assert touched == set()
+
+
 def test_the_image_copies_what_exists_and_is_not_ignored(root: Path) -> None:
     taken = {line[1:] for line in (root / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")}
     copied: set[str] = set()
