@@ -157,7 +157,7 @@ create table subscribers.subscription (
     plan_joined_at  timestamptz not null,
     plan_until      timestamptz,
     period_anchor   date        not null,
-    period_index    int         not null,
+    period_index    int         not null,  -- -1 until the plan's first period is paid
     period_start    date        not null,
     next_fee_at     timestamptz,
     fee_attempt     int         not null default 0,
@@ -240,7 +240,7 @@ create table subscribers.service (
     version         int         not null,
     third_party     boolean     not null,
     paid            boolean     not null,
-    repeats         boolean     not null,
+    single          boolean     not null,  -- on until switched off, one at a time; packs may be bought again
     state           text        not null constraint service_state_check check (state in ('on', 'awaiting_payment', 'off')),
     request_id      text        not null,
     switched_on_at  timestamptz not null,
@@ -253,9 +253,9 @@ create table subscribers.service (
     fee_attempt     int         not null default 0,
     constraint service_request_key unique (subscription_id, request_id)
 );
-create unique index service_on_key on subscribers.service (subscription_id, code) where state <> 'off' and repeats;
+create unique index service_on_key on subscribers.service (subscription_id, code) where state <> 'off' and single;
 create index service_on on subscribers.service (subscription_id) where state <> 'off';
-create index service_fee_due on subscribers.service (next_fee_at) where state <> 'off' and repeats;
+create index service_fee_due on subscribers.service (next_fee_at) where state <> 'off' and next_fee_at is not null;
 create index service_until on subscribers.service (until_at) where state <> 'off' and until_at is not null;
 
 -- Suspensions (PSC-3.1.5): several at once, service returns only when none forbids it.

@@ -8,7 +8,6 @@ from datetime import date, datetime
 from typing import TypeVar
 
 from telco.catalog.catalogue import Catalogue
-from telco.catalog.service import CatalogService
 from telco.db import audit, outbox
 from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
@@ -74,11 +73,9 @@ class Desk:
     db: Database
     clock: Clock
     calendar: Calendar
-    catalog: CatalogService
+    catalogue: Callable[[], Catalogue]
+    """The catalogue in memory now."""
     ledger: Ledger
-
-    def catalogue(self) -> Catalogue:
-        return self.catalog.current()
 
     def work(self, conn: Connection, origin: Origin) -> Work:
         """Begin work in a transaction that somebody else began."""
@@ -124,9 +121,7 @@ class Desk:
 
         await self.db.transact("subscribers.file_refusal", file)
 
-    async def look(
-        self, action: str, subject: str, origin: Origin, body: Callable[[Connection], Awaitable[T]]
-    ) -> T:
+    async def look(self, action: str, subject: str, origin: Origin, body: Callable[[Connection], Awaitable[T]]) -> T:
         """Read personal data in one transaction with the audit row that says who looked and why.
 
         Raises:

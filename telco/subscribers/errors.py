@@ -6,7 +6,7 @@ subscription exists, whether the state allows it, whether it fits (plan, audienc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -331,7 +331,7 @@ class GroundRequiredError(DomainError):
 
 
 @contextmanager
-def violations(known: dict[str, DomainError]) -> Iterator[None]:
+def violations(known: Mapping[str, DomainError]) -> Iterator[None]:
     """Say what a violated constraint means: the database decides, the error explains.
 
     `known` maps constraint names to the error to raise; any other violation is a defect and goes on as it is.

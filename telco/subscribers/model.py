@@ -54,8 +54,8 @@ WRITTEN = frozenset({Channel.OFFICE, Channel.EMAIL, Channel.CABINET, Channel.APP
 class Origin:
     """Who acts, by which channel, on what ground.
 
-    `author` is ``subscriber``, ``staff:<name>`` or ``system:<part>``. What staff and other people's hands change or read
-    is audited; what the subscriber does is in the register of applications.
+    `author` is ``subscriber``, ``staff:<name>`` or ``system:<part>``. What staff change or read is audited;
+    what the subscriber does is in the register of applications.
     """
 
     author: str
@@ -237,8 +237,8 @@ class Party:
 class RegistrationSheet:
     """An accession (PSC-1.1.18): the subscriber, the number, the first plan and other details.
 
-    Leave out `msisdn` to be given a free number of `category`, `iccid` for a starter pack's own SIM, `contract_id` to open
-    a new contract and `account` to open a new personal account in it.
+    Leave out `msisdn` to be given a free number of `category`, `iccid` for a starter pack's own SIM, `contract_id` to
+    open a new contract and `account` to open a new personal account in it.
     """
 
     request_id: str
@@ -258,6 +258,8 @@ class RegistrationSheet:
     region: str | None = None
     """Where the subscriber lives (ISO 3166-2), for plans limited to a territory."""
     identity_document: str = ""
+    initial_payment: Tiyn = Tiyn(0)
+    """Cash taken with the sheet, or what a starter pack holds."""
     marketing: bool = True
     bonus_programme: bool = True
     temporary_for_porting: str | None = None
@@ -384,7 +386,8 @@ class ActiveService:
     version: int
     third_party: bool
     paid: bool
-    repeats: bool
+    single: bool
+    """On until it is switched off, one at a time; a pack may be bought again and ends by itself."""
     state: ServiceState
     switched_on_at: datetime
     until_at: datetime | None
@@ -461,7 +464,10 @@ class FeeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DueFee:
-    """A subscription fee that is due now; its rows are locked by the transaction that read it."""
+    """A subscription fee to be taken now; its rows are locked by the transaction that made it.
+
+    The period it pays for is number `index` since `anchor`, from `start` up to `end`.
+    """
 
     kind: FeeKind
     subscriber_id: SubscriberId
@@ -471,21 +477,36 @@ class DueFee:
     account: AccountRef
     settlement: Settlement
     code: str
-    """Plan or service code to be charged: of a waiting plan change, the new plan's."""
+    """Plan or service to be charged; where a plan change waits, the new plan."""
     version: int
     anchor: date
     index: int
-    """Which period since the anchor the fee is for: 0 is the first."""
-    period_start: date
-    due_at: datetime
+    start: date
+    end: date
+    amount: Tiyn
     attempt: int
+    """How often this fee was tried and refused."""
+    first: bool
+    """The plan or service begins with this fee: what it grants once is granted now."""
     change_id: int | None = None
+    """The plan change that happens with this fee."""
 
     @property
     def op_id(self) -> str:
         """The ledger operation's id: stable for an attempt, so that a repeated run never charges twice."""
         owner = self.subscriber_id if self.service_id is None else self.service_id
-        return f"{self.kind}:{owner}:{self.period_start.isoformat()}:{self.attempt}"
+        change = "" if self.change_id is None else f":{self.change_id}"
+        return f"{self.kind}:{owner}:{self.code}.{self.version}:{self.start.isoformat()}:{self.attempt}{change}"
+
+
+@dataclass(frozen=True, slots=True)
+class FeeResult:
+    """How taking a fee went."""
+
+    due: DueFee
+    taken: bool
+    next_fee_at: datetime | None
+    """When the next fee is due, or this one is tried again."""
 
 
 class ConsentKind(StrEnum):

@@ -49,6 +49,10 @@ on conflict (name, valid_from) do update set value = excluded.value;
 -- A subscription for the length of a command.
 select * from subscribers.subscription where subscription_id = $1 and state <> 'ended' for update;
 
+-- name: subscription
+-- A subscription in use, not locked.
+select * from subscribers.subscription where subscription_id = $1 and state <> 'ended';
+
 -- name: lock_party
 -- The party of that IIN or BIN, made if new, locked so that its numbers are counted by one command at a time.
 insert into subscribers.party as p (kind, iin_bin, full_name, postal_address, email, contact_phone, registered_at)
@@ -137,20 +141,27 @@ insert into subscribers.subscription (
     contract_id, party_id, party_kind, shard, account_id, msisdn, state, brand, language, device_kind, region, settlement,
     plan_code, plan_version, plan_state, plan_joined_at, plan_until, period_anchor, period_index, period_start,
     next_fee_at, user_note, acceded_at)
-values ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $9, $10, $11, $12, $13, 'awaiting_payment', $14, null, $15, 0, $15,
+values ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $9, $10, $11, $12, $13, 'awaiting_payment', $14, null, $15, -1, $15,
         $14, $16, $14)
 returning *;
 
 -- name: set_plan
 -- The plan of a subscription and its running period.
 update subscribers.subscription
-set plan_code = $2, plan_version = $3, brand = $4, settlement = $5, plan_joined_at = $6, plan_until = $7
+set plan_code = $2, plan_version = $3, brand = $4, settlement = $5, plan_joined_at = $6, plan_until = $7,
+    plan_state = 'awaiting_payment', period_index = -1, fee_attempt = 0, next_fee_at = $6
+where subscription_id = $1
+returning *;
+
+-- name: begin_period
+-- A period is paid and runs.
+update subscribers.subscription
+set plan_state = 'active', period_anchor = $2, period_index = $3, period_start = $4, next_fee_at = $5, fee_attempt = 0
 where subscription_id = $1;
 
--- name: set_period
--- A paid period runs, or an unpaid one waits until next_fee_at for another try.
-update subscribers.subscription
-set plan_state = $2, period_anchor = $3, period_index = $4, period_start = $5, next_fee_at = $6, fee_attempt = $7
+-- name: await_payment
+-- A period is not paid and is tried again at next_fee_at.
+update subscribers.subscription set plan_state = 'awaiting_payment', next_fee_at = $2, fee_attempt = $3
 where subscription_id = $1;
 
 -- name: set_msisdn
@@ -181,9 +192,12 @@ select subscription_id from subscribers.subscription
 where state <> 'ended' and stop_at <= $1 order by stop_at, subscription_id limit $2 for update skip locked;
 
 -- name: lock_lapsed_plans
--- Subscriptions whose promotional plan has lasted.
-select * from subscribers.subscription
-where state <> 'ended' and plan_until <= $1 order by plan_until, subscription_id limit $2 for update skip locked;
+-- Subscriptions whose promotional plan has lasted, each with the change that waits for it.
+select s.*, c.change_id, c.to_plan, c.to_version
+from subscribers.subscription s
+left join subscribers.plan_change c on c.subscription_id = s.subscription_id and c.state = 'waiting'
+where s.state <> 'ended' and s.plan_until <= $1 order by s.plan_until, s.subscription_id limit $2
+for update of s skip locked;
 
 -- name: count_on_plan
 -- How many numbers are on a plan.
@@ -423,7 +437,7 @@ select * from subscribers.plan_change where subscription_id = $1 order by change
 -- name: add_service
 -- A service is switched on.
 insert into subscribers.service (
-    subscription_id, code, version, third_party, paid, repeats, state, request_id, switched_on_at, until_at,
+    subscription_id, code, version, third_party, paid, single, state, request_id, switched_on_at, until_at,
     period_anchor, period_index, period_start, next_fee_at)
 values ($1, $2, $3, $4, $5, $6, 'on', $7, $8, $9, $10, 0, $10, $11)
 returning *;
@@ -439,8 +453,13 @@ where subscription_id = $1 and state <> 'off' and (until_at is null or until_at 
 order by switched_on_at, service_id;
 
 -- name: lock_service_on
--- A repeating service that a subscription has.
-select * from subscribers.service where subscription_id = $1 and code = $2 and state <> 'off' and repeats for update;
+-- A service that a subscription has until it is switched off.
+select * from subscribers.service where subscription_id = $1 and code = $2 and state <> 'off' and single for update;
+
+-- name: end_lapsed_service
+-- A service whose term is over makes room for the same one.
+update subscribers.service set state = 'off', switched_off_at = until_at
+where subscription_id = $1 and code = $2 and state <> 'off' and until_at <= $3;
 
 -- name: switch_services_off
 -- Services end.
@@ -455,11 +474,15 @@ where service_id in (
     order by until_at limit $2 for update skip locked)
 returning *;
 
--- name: set_service_period
--- A paid period of a service runs, or an unpaid one waits.
+-- name: begin_service_period
+-- A period of a service is paid and runs.
 update subscribers.service
-set state = $2, period_anchor = $3, period_index = $4, period_start = $5, next_fee_at = $6, fee_attempt = $7
+set state = 'on', period_anchor = $2, period_index = $3, period_start = $4, next_fee_at = $5, fee_attempt = 0
 where service_id = $1;
+
+-- name: await_service_payment
+-- A period of a service is not paid and is tried again at next_fee_at.
+update subscribers.service set state = 'awaiting_payment', next_fee_at = $2, fee_attempt = $3 where service_id = $1;
 
 -- name: due_plan_fees
 -- Plan fees that are due, each with the change that waits for it, locked for this run.
@@ -467,6 +490,7 @@ select s.*, c.change_id, c.to_plan, c.to_version
 from subscribers.subscription s
 left join subscribers.plan_change c on c.subscription_id = s.subscription_id and c.state = 'waiting'
 where s.state <> 'ended' and s.next_fee_at <= $1 and (s.stop_at is null or s.stop_at > $1)
+  and (s.plan_until is null or s.plan_until > $1)
 order by s.next_fee_at, s.subscription_id
 limit $2
 for update of s skip locked;
@@ -485,7 +509,7 @@ for update of s;
 -- Service fees that are due, locked for this run.
 select v.*, s.msisdn, s.language, s.shard, s.account_id, s.settlement
 from subscribers.service v join subscribers.subscription s using (subscription_id)
-where v.state <> 'off' and v.repeats and v.next_fee_at <= $1 and s.state <> 'ended'
+where v.state <> 'off' and v.next_fee_at <= $1 and s.state <> 'ended'
   and (s.stop_at is null or s.stop_at > $1)
 order by v.next_fee_at, v.service_id
 limit $2
@@ -640,3 +664,11 @@ where subscription_id = $1 and ended_at is null order by registered_at;
 -- name: end_devices
 -- The devices of a number that ended.
 update subscribers.device set ended_at = $2, end_reason = $3 where subscription_id = $1 and ended_at is null;
+
+-- name: lock_holder
+-- One reservation of a holder is counted at a time.
+select pg_advisory_xact_lock(hashtextextended('subscribers.holder:' || $1::text, 0));
+
+-- name: set_account
+-- The personal account that a subscription spends from.
+update subscribers.subscription set shard = $2, account_id = $3 where subscription_id = $1;

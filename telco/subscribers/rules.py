@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 import phonenumbers
 
@@ -119,8 +120,7 @@ def check_party(data: PartyData, *, complete: bool) -> PartyData:
         data,
         iin_bin=str(number),
         full_name=full_name,
-        postal_address=data.postal_address
-        and clean_text(data.postal_address, field="postal_address", max_length=400),
+        postal_address=data.postal_address and clean_text(data.postal_address, field="postal_address", max_length=400),
         email=data.email and check_email(data.email),
         contact_phone=data.contact_phone and check_contact_phone(data.contact_phone),
     )
@@ -190,7 +190,7 @@ def check_secret(kind: SecretKind, text: str) -> str:
     """
     secret = unicodedata.normalize("NFKC", text).strip().casefold()
     if kind is SecretKind.PIN:
-        steps = {(int(b) - int(a)) % 10 for a, b in zip(secret, secret[1:], strict=False) if _PIN.fullmatch(secret)}
+        steps = {(int(b) - int(a)) % 10 for a, b in pairwise(secret) if _PIN.fullmatch(secret)}
         acceptable = _PIN.fullmatch(secret) is not None and steps not in ({0}, {1}, {9})
     else:
         acceptable = _CODE_WORD.fullmatch(secret) is not None and len(set(secret)) > 1
@@ -250,7 +250,7 @@ def check_suspension(
     """Decide whether a suspension may be made and what it takes away; no scopes means the ground's usual ones.
 
     Raises:
-        SuspensionError: the ground needs a named law, demand or case; a subscriber may not use it; a wrong scope or end.
+        SuspensionError: the ground needs a named law, demand or case; a subscriber may not use it; wrong scope or end.
 
     Contract: PSC-3.1.5, PSC-3.1.5.10, PSC-3.1.5.11
     """

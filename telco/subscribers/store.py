@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from telco.catalog.model import Settlement
 from telco.db import queries
@@ -16,6 +16,7 @@ from telco.subscribers.errors import (
     AccountUnknownError,
     ContractUnknownError,
     NumberNotFreeError,
+    SheetDiffersError,
     SubscriberUnknownError,
     violations,
 )
@@ -104,6 +105,18 @@ async def lock_subscription(conn: Connection, subscriber_id: SubscriberId) -> Su
     return to_subscription(row)
 
 
+async def subscription(conn: Connection, subscriber_id: SubscriberId) -> Subscription:
+    """Read a subscription in use.
+
+    Raises:
+        SubscriberUnknownError
+    """
+    row = await conn.fetchrow(Q.subscription, subscriber_id)
+    if row is None:
+        raise SubscriberUnknownError(subscriber=str(subscriber_id))
+    return to_subscription(row)
+
+
 def to_subscription(row: Record) -> Subscription:
     return Subscription(
         subscriber_id=row["subscription_id"],
@@ -131,6 +144,24 @@ def to_subscription(row: Record) -> Subscription:
         user_note=row["user_note"],
         acceded_at=row["acceded_at"],
         stop_at=row["stop_at"],
+    )
+
+
+class Payer(NamedTuple):
+    """Who pays a fee, from which account."""
+
+    msisdn: Msisdn
+    language: Language
+    account: AccountRef
+    settlement: Settlement
+
+
+def to_payer(row: Record) -> Payer:
+    return Payer(
+        msisdn=row["msisdn"],
+        language=_LANGUAGES[row["language"]],
+        account=to_account(row),
+        settlement=_SETTLEMENTS[row["settlement"]],
     )
 
 
@@ -271,9 +302,7 @@ async def lock_contract(conn: Connection, contract_id: ContractId, party_id: Par
         raise ContractUnknownError(contract_id=contract_id)
 
 
-async def add_account(
-    conn: Connection, account: AccountRef, contract_id: ContractId, name: str, now: datetime
-) -> None:
+async def add_account(conn: Connection, account: AccountRef, contract_id: ContractId, name: str, now: datetime) -> None:
     await conn.execute(Q.add_account, account.shard, account.account_id, contract_id, name, now)
 
 
@@ -316,9 +345,15 @@ async def add_sheet(
     author: str,
     body: Mapping[str, Any],
 ) -> None:
-    await conn.execute(
-        Q.add_sheet, request_id, sha256, subscriber_id, edition, channel, signed_at, author, dict(body)
-    )
+    """Keep the proof of accession.
+
+    Raises:
+        SheetDiffersError: the same id came at the same moment with other contents.
+    """
+    with violations({"registration_sheet_pkey": SheetDiffersError(request_id=request_id)}):
+        await conn.execute(
+            Q.add_sheet, request_id, sha256, subscriber_id, edition, channel, signed_at, author, dict(body)
+        )
 
 
 # Figures in force

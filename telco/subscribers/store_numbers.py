@@ -54,7 +54,7 @@ async def add_numbers(conn: Connection, msisdns: Sequence[Msisdn], category: str
 
 async def number(conn: Connection, msisdn: Msisdn) -> PoolNumber | None:
     row = await conn.fetchrow(Q.number, msisdn)
-    return row and to_pool_number(row)
+    return None if row is None else to_pool_number(row)
 
 
 async def free_numbers(conn: Connection, category: str, ending: str, limit: int) -> list[PoolNumber]:
@@ -85,9 +85,7 @@ async def pick(conn: Connection, category: str) -> Msisdn:
     return Msisdn(found)
 
 
-async def take(
-    conn: Connection, msisdn: Msisdn, *, holder: str, porting_ref: str | None, now: datetime
-) -> str:
+async def take(conn: Connection, msisdn: Msisdn, *, holder: str, porting_ref: str | None, now: datetime) -> str:
     """Give a number out and return its category; two commands never get the same.
 
     Raises:
@@ -158,7 +156,7 @@ async def lock_stock_sim(conn: Connection, iccid: str, msisdn: Msisdn) -> Sim:
         SimNotInStockError: unknown, in use, used up, or of another number's starter pack.
     """
     row = await conn.fetchrow(Q.lock_sim, iccid)
-    sim = row and to_sim(row)
+    sim = None if row is None else to_sim(row)
     if sim is None or sim.state is not SimState.STOCK or sim.pack_msisdn not in (None, msisdn):
         raise SimNotInStockError(iccid=iccid)
     return sim
@@ -167,7 +165,13 @@ async def lock_stock_sim(conn: Connection, iccid: str, msisdn: Msisdn) -> Sim:
 async def pack_sim(conn: Connection, msisdn: Msisdn) -> Sim | None:
     """Lock the card in stock of a number's starter pack."""
     row = await conn.fetchrow(Q.lock_pack_sim, msisdn)
-    return row and to_sim(row)
+    return None if row is None else to_sim(row)
+
+
+async def pack_number(conn: Connection, iccid: str) -> Msisdn | None:
+    """The number of a card's starter pack."""
+    row = await conn.fetchrow(Q.lock_sim, iccid)
+    return None if row is None else row["pack_msisdn"]
 
 
 async def pick_esim(conn: Connection) -> Sim:
@@ -187,10 +191,7 @@ async def put_in(
 ) -> None:
     """Bring a card into use with a subscription."""
     await conn.execute(Q.activate_sim, sim.sim_id)
-    known = {
-        "sim_history_sim_key": SimNotInStockError(iccid=sim.iccid),
-    }
-    with violations(known):
+    with violations({"sim_history_sim_key": SimNotInStockError(iccid=sim.iccid)}):
         await conn.execute(Q.open_sim_history, subscriber_id, sim.sim_id, now, reason, author)
 
 

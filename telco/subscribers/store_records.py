@@ -1,5 +1,4 @@
-"""What is kept about subscribers beside the subscription itself: applications, consents, editions, suspensions, secrets,
-devices."""
+"""What is kept beside the subscription itself: applications, consents, editions, suspensions, devices."""
 
 from __future__ import annotations
 
@@ -140,9 +139,7 @@ async def give_consents(
 
     Contract: PSC-3.1.13, PSC-3.2.10
     """
-    rows = await conn.fetch(
-        Q.give_consents, party_id, subscriber_id, list(kinds), version, channel, _BY_NUMBER, now
-    )
+    rows = await conn.fetch(Q.give_consents, party_id, subscriber_id, list(kinds), version, channel, _BY_NUMBER, now)
     return [ConsentKind(row["kind"]) for row in rows]
 
 
@@ -175,9 +172,7 @@ async def consents(conn: Connection, party_id: PartyId, subscriber_id: Subscribe
     ]
 
 
-async def has_consent(
-    conn: Connection, party_id: PartyId, subscriber_id: SubscriberId, kind: ConsentKind
-) -> bool:
+async def has_consent(conn: Connection, party_id: PartyId, subscriber_id: SubscriberId, kind: ConsentKind) -> bool:
     return bool(await conn.fetchval(Q.has_consent, party_id, subscriber_id, kind))
 
 
@@ -339,7 +334,7 @@ async def open_suspension(
     conn: Connection, subscriber_id: SubscriberId, ground: Ground, reference: str
 ) -> Suspension | None:
     row = await conn.fetchrow(Q.open_suspension, subscriber_id, ground, reference)
-    return row and to_suspension(row)
+    return None if row is None else to_suspension(row)
 
 
 async def end_suspension(

@@ -1,0 +1,349 @@
+"""Subscription fees of plans and services: which are due, what each takes and grants, what follows.
+
+The run itself is billing's. It reads a batch of due fees, has the ledger take them and marks each, in one transaction:
+
+    dues = await fees.due(conn, now, 100)
+    for due in dues: await fees.take(conn, due, now)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from telco.catalog.catalogue import Catalogue
+from telco.catalog.model import Allowance, Plan, Renewal, ServiceOffer, Settlement
+from telco.db import outbox
+from telco.db.pool import Connection, Record
+from telco.kernel.calendar import Calendar
+from telco.kernel.i18n import Language
+from telco.kernel.ids import AccountRef, SubscriberId
+from telco.kernel.money import Tiyn, json_money
+from telco.kernel.msisdn import Msisdn
+from telco.ledger import model as ledger_model
+from telco.ledger.model import BucketSpec, Op, Outcome, Status
+from telco.ledger.service import Ledger
+from telco.subscribers import money, periods, store, store_services
+from telco.subscribers.desk import Work
+from telco.subscribers.errors import AccountRefusedError
+from telco.subscribers.model import (
+    ActiveService,
+    DueFee,
+    FeeKind,
+    FeeResult,
+    PlanState,
+    ServiceState,
+    Subscription,
+)
+from telco.subscribers.periods import Period
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A plan that a subscription has joined."""
+
+    subscription: Subscription
+    fee: Tiyn
+    """What was taken; zero while the plan waits for payment."""
+
+
+class Fees:
+    """Reads, takes and marks subscription fees in the caller's transaction."""
+
+    def __init__(self, calendar: Calendar, catalogue: Callable[[], Catalogue], ledger: Ledger) -> None:
+        self._calendar = calendar
+        self._catalogue = catalogue
+        self._ledger = ledger
+
+    # What is due
+
+    async def due(self, conn: Connection, now: datetime, limit: int) -> list[DueFee]:
+        """Read and lock fees that are due, oldest first, at most `limit` of plans and of services each.
+
+        Rows that another run holds are skipped. What was due while the service was down is due for its own period.
+
+        Contract: PSC-1.1.2, PSC-3.2.4
+        """
+        plan_rows = await conn.fetch(store.Q.due_plan_fees, now, limit)
+        service_rows = await conn.fetch(store.Q.due_service_fees, now, limit)
+        return self._due(plan_rows, service_rows, now)
+
+    async def unpaid(self, conn: Connection, account: AccountRef, now: datetime) -> list[DueFee]:
+        """Read and lock the fees that wait for money on an account, to try them after a top-up. Plans come first."""
+        plan_rows = await conn.fetch(store.Q.unpaid_plan_fees, *account, now)
+        service_rows = await conn.fetch(store.Q.unpaid_service_fees, *account, now)
+        return self._due(plan_rows, service_rows, now)
+
+    def _due(self, plan_rows: Sequence[Record], service_rows: Sequence[Record], now: datetime) -> list[DueFee]:
+        plans = [self._due_plan(store.to_subscription(row), row, now) for row in plan_rows]
+        services = [self._due_service(store_services.to_service(row), store.to_payer(row), now) for row in service_rows]
+        return plans + services
+
+    def _due_plan(self, subscription: Subscription, row: Record, now: datetime) -> DueFee:
+        catalogue, today = self._catalogue(), self._calendar.today(now)
+        unpaid = subscription.plan_state is PlanState.AWAITING_PAYMENT
+        if row["change_id"] is not None:
+            plan = catalogue.plan_version(row["to_plan"], row["to_version"])
+            period = periods.first_period(plan, today if unpaid else self._due_day(subscription))
+            return plan_fee(subscription, plan, period, change_id=row["change_id"])
+        plan = catalogue.plan_version(subscription.plan_code, subscription.plan_version)
+        if unpaid:
+            return plan_fee(subscription, plan, periods.first_period(plan, today))
+        period = periods.next_period(plan, subscription.period_anchor, subscription.period_index)
+        return plan_fee(subscription, plan, period)
+
+    def _due_day(self, subscription: Subscription) -> date:
+        assert subscription.next_fee_at is not None  # only what is due is read
+        return self._calendar.today(subscription.next_fee_at)
+
+    def _due_service(self, service: ActiveService, payer: store.Payer, now: datetime) -> DueFee:
+        offer = self._catalogue().service_version(service.code, service.version)
+        if service.state is ServiceState.AWAITING_PAYMENT:
+            period = periods.first_service_period(offer, self._calendar.today(now))
+        else:
+            period = periods.next_service_period(offer, service.period_anchor, service.period_index)
+        return service_fee(service, payer, offer, period, first=False)
+
+    # Taking a fee
+
+    def operation(self, due: DueFee, now: datetime, *, forced: bool | None = None) -> Op | None:
+        """The ledger operation that takes a fee and grants what it pays for; None where there is neither.
+
+        In credit settlement a fee that is due is owed whatever the limit says (`forced` overrides this, for what the
+        subscriber only asks for); in prepaid it is taken once there is money.
+
+        Contract: PSC-1.1.2, PSC-4.3.1, PSC-4.3.2
+        """
+        catalogue = self._catalogue()
+        details: dict[str, object] = {"label": f"fee.{due.kind}", "code": due.code}
+        if due.kind is FeeKind.PLAN:
+            plan = catalogue.plan_version(due.code, due.version)
+            grants = self._plan_grants(due, plan, now)
+            contra = money.REVENUE_PLAN
+        else:
+            offer = catalogue.service_version(due.code, due.version)
+            grants = self._service_grants(due, offer, now)
+            contra = money.REVENUE_SERVICE if offer.provider is None else money.REVENUE_CONTENT
+        if due.amount == 0 and not grants:
+            return None
+        return ledger_model.purchase(
+            due.account,
+            due.op_id,
+            money.sum_of(due.amount),
+            grants=grants,
+            contra=contra,
+            details=details,
+            forced=due.settlement is Settlement.CREDIT if forced is None else forced,
+        )
+
+    async def take(self, conn: Connection, due: DueFee, now: datetime) -> FeeResult:
+        """Take one fee and mark it, in the caller's transaction.
+
+        Raises:
+            AccountRefusedError: the ledger does not know the account, which is a defect.
+        """
+        op = self.operation(due, now)
+        if op is None:
+            return await self.mark(conn, due, None, now)
+        (outcome,) = await self._ledger.apply(conn, [op])
+        return await self.mark(conn, due, outcome, now)
+
+    async def mark(self, conn: Connection, due: DueFee, outcome: Outcome | None, now: datetime) -> FeeResult:
+        """Note that a fee was taken, and begin its period, or that it was not, and when it is tried again.
+
+        Call it with the outcome of `operation(due)`, in the transaction that applied it; None means that there was
+        nothing to take. A refused fee is tried again each day, and at once after a top-up (`unpaid`).
+
+        Raises:
+            AccountRefusedError: the ledger refused for another reason than money, which is a defect.
+
+        Contract: PSC-3.2.5
+        """
+        taken = outcome is None or outcome.status is Status.OK
+        if outcome is not None and outcome.status not in (Status.OK, Status.INSUFFICIENT_FUNDS):
+            raise AccountRefusedError(why=outcome.status.name.lower())
+        next_fee_at = self._next_fee_at(due, now) if taken else self._retry_at(now)
+        if due.kind is FeeKind.PLAN:
+            await self._mark_plan(conn, due, taken=taken, next_fee_at=next_fee_at, now=now)
+        else:
+            await store_services.mark_service_period(conn, due, taken=taken, next_fee_at=next_fee_at)
+        if taken or due.attempt == 0:
+            await self._tell(conn, due, taken=taken, next_fee_at=next_fee_at, now=now)
+        return FeeResult(due, taken, next_fee_at)
+
+    async def _mark_plan(
+        self, conn: Connection, due: DueFee, *, taken: bool, next_fee_at: datetime | None, now: datetime
+    ) -> None:
+        if taken and due.change_id is not None:
+            plan = self._catalogue().plan_version(due.code, due.version)
+            await store_services.set_plan(conn, due.subscriber_id, plan, now)
+            await store_services.finish_plan_change(conn, due.change_id, now)
+            await self._set_credit_limit(conn, due.account, plan, due.op_id)
+            await self.end_unfit_services(conn, due.subscriber_id, plan, now)
+            await tell_plan_changed(conn, due.subscriber_id, due.msisdn, due.language, plan, now)
+        await store_services.mark_period(conn, due, taken=taken, next_fee_at=next_fee_at)
+
+    async def _set_credit_limit(self, conn: Connection, account: AccountRef, plan: Plan, op_id: str) -> None:
+        """An account has the limit of the plan joined last; prepaid plans have none. Contract: PSC-3.2.6"""
+        await self._ledger.set_credit_limit(conn, account, plan.credit_limit_default, f"credit-limit:{op_id}")
+
+    async def _tell(
+        self, conn: Connection, due: DueFee, *, taken: bool, next_fee_at: datetime | None, now: datetime
+    ) -> None:
+        payload: dict[str, object] = {
+            "subscriber_id": due.subscriber_id,
+            "msisdn": due.msisdn,
+            "language": due.language,
+            "kind": due.kind,
+            "code": due.code,
+            "version": due.version,
+            "amount": json_money(due.amount),
+            "first": due.first,
+            "next_fee_at": next_fee_at and next_fee_at.isoformat(),
+            "op_id": due.op_id,
+        }
+        topic = "subscribers.fee_taken" if taken else "subscribers.fee_not_taken"
+        await outbox.emit(conn, topic, f"subscriber:{due.subscriber_id}", payload, at=now)
+
+    def _next_fee_at(self, due: DueFee, now: datetime) -> datetime | None:
+        if due.kind is FeeKind.PLAN:
+            if not periods.repeats(self._catalogue().plan_version(due.code, due.version)):
+                return None
+        elif self._catalogue().service_version(due.code, due.version).fee_interval is None:
+            return None
+        return self._calendar.start_of_day(due.end)
+
+    def _retry_at(self, now: datetime) -> datetime:
+        return self._calendar.start_of_day(self._calendar.today(now) + timedelta(days=1))
+
+    async def end_unfit_services(
+        self, conn: Connection, subscriber_id: SubscriberId, plan: Plan, now: datetime
+    ) -> list[str]:
+        """Switch off the services that do not fit a new plan and return their codes."""
+        unfit = await self.unfit_services(conn, subscriber_id, plan, now)
+        await store_services.switch_off(conn, [service.service_id for service in unfit], now)
+        return sorted({service.code for service in unfit})
+
+    async def unfit_services(
+        self, conn: Connection, subscriber_id: SubscriberId, plan: Plan, now: datetime
+    ) -> list[ActiveService]:
+        """The services of a subscription that do not fit a plan; packs that are paid for stay until used up."""
+        catalogue = self._catalogue()
+        return [
+            service
+            for service in await store_services.services_on(conn, subscriber_id, now)
+            if service.single and not catalogue.service_version(service.code, service.version).fits(plan)
+        ]
+
+    # What a fee grants
+
+    def _plan_grants(self, due: DueFee, plan: Plan, now: datetime) -> tuple[BucketSpec, ...]:
+        once = [a for a in plan.allowances if a.renew is Renewal.ONCE] if due.first else []
+        renewed = [a for a in plan.allowances if a.renew is Renewal.INTERVAL]
+        until = plan.lasts.end(now) if plan.lasts is not None else None
+        following = periods.next_period(plan, due.anchor, due.index)
+        return (
+            *(grant(a, plan.origin, now, until) for a in once),
+            *(grant(a, plan.origin, now, self._end(following.end if a.carry_over else due.end)) for a in renewed),
+        )
+
+    def _service_grants(self, due: DueFee, offer: ServiceOffer, now: datetime) -> tuple[BucketSpec, ...]:
+        if offer.fee_interval is not None:
+            until: datetime | None = self._end(due.end)
+        else:
+            until = offer.lasts.end(now) if offer.lasts is not None else None
+        allowances = [a for a in offer.allowances if due.first or a.renew is Renewal.INTERVAL]
+        return tuple(grant(a, offer.origin, now, until) for a in allowances)
+
+    def _end(self, day: date) -> datetime:
+        return self._calendar.start_of_day(day)
+
+    # Joining a plan
+
+    async def join(self, work: Work, subscription: Subscription, plan: Plan) -> Joined:
+        """Begin a plan with its first fee and allowances; without enough money it waits for payment.
+
+        Contract: PSC-1.1.2, PSC-3.2.4, PSC-3.2.5
+        """
+        subscription = await store_services.set_plan(work.conn, subscription.subscriber_id, plan, work.now)
+        due = plan_fee(subscription, plan, periods.first_period(plan, work.today))
+        await self._set_credit_limit(work.conn, due.account, plan, due.op_id)
+        result = await self.take(work.conn, due, work.now)
+        joined = await store.lock_subscription(work.conn, subscription.subscriber_id)
+        return Joined(joined, due.amount if result.taken else Tiyn(0))
+
+
+async def tell_plan_changed(
+    conn: Connection, subscriber_id: SubscriberId, msisdn: Msisdn, language: Language, plan: Plan, now: datetime
+) -> None:
+    payload: dict[str, object] = {
+        "subscriber_id": subscriber_id,
+        "msisdn": msisdn,
+        "language": language,
+        "plan": plan.code,
+        "version": plan.version,
+    }
+    await outbox.emit(conn, "subscribers.plan_changed", f"subscriber:{subscriber_id}", payload, at=now)
+
+
+def plan_fee(subscription: Subscription, plan: Plan, period: Period, change_id: int | None = None) -> DueFee:
+    """The fee of a plan's period; a change to another plan costs its joining price besides."""
+    changes = change_id is not None
+    amount = period.fee + plan.joining_price if changes else period.fee
+    return DueFee(
+        kind=FeeKind.PLAN,
+        subscriber_id=subscription.subscriber_id,
+        service_id=None,
+        msisdn=subscription.msisdn,
+        language=subscription.language,
+        account=subscription.account,
+        settlement=plan.settlement,
+        code=plan.code,
+        version=plan.version,
+        anchor=period.anchor,
+        index=period.index,
+        start=period.start,
+        end=period.end,
+        amount=Tiyn(amount),
+        attempt=subscription.fee_attempt,
+        first=changes or subscription.period_index < 0,
+        change_id=change_id,
+    )
+
+
+def service_fee(
+    service: ActiveService, payer: store.Payer, offer: ServiceOffer, period: Period, *, first: bool
+) -> DueFee:
+    """The fee of a service's period."""
+    return DueFee(
+        kind=FeeKind.SERVICE,
+        subscriber_id=service.subscriber_id,
+        service_id=service.service_id,
+        msisdn=payer.msisdn,
+        language=payer.language,
+        account=payer.account,
+        settlement=payer.settlement,
+        code=offer.code,
+        version=offer.version,
+        anchor=period.anchor,
+        index=period.index,
+        start=period.start,
+        end=period.end,
+        amount=period.fee,
+        attempt=service.fee_attempt,
+        first=first,
+    )
+
+
+def grant(allowance: Allowance, origin: str, now: datetime, until: datetime | None) -> BucketSpec:
+    """The bucket that an allowance fills."""
+    return BucketSpec(
+        code=allowance.code,
+        unit=allowance.unit,
+        amount=allowance.quantity,
+        priority=allowance.priority,
+        valid_from=now,
+        valid_until=until,
+        origin=origin,
+    )

@@ -1,0 +1,79 @@
+"""What this feature asks of the ledger, and what the ledger's answers mean to it."""
+
+from __future__ import annotations
+
+from telco.kernel.ids import AccountRef
+from telco.kernel.money import MICRO, Tiyn, json_money
+from telco.kernel.msisdn import Msisdn
+from telco.kernel.units import Unit
+from telco.ledger import model as ledger_model
+from telco.ledger.model import Charge, Op, Outcome, Status
+from telco.ledger.service import Ledger
+from telco.subscribers import store_numbers
+from telco.subscribers.desk import Work
+from telco.subscribers.errors import AccountRefusedError, NotEnoughMoneyError, NumberCategoryError
+from telco.subscribers.model import Subscription
+
+CASH_OFFICE = "cash.office"
+REVENUE_NUMBER = "revenue.number"
+REVENUE_PLAN = "revenue.plan"
+REVENUE_SERVICE = "revenue.service"
+REVENUE_CONTENT = "revenue.content"
+
+
+def sum_of(amount: Tiyn) -> Charge:
+    """A plain sum of money, in tiyn."""
+    return Charge(Unit.MONEY, amount, (), 1, MICRO)
+
+
+async def carry_out(ledger: Ledger, work: Work, op: Op, price: Tiyn) -> Outcome:
+    """Carry an operation out in the command's transaction, or refuse the whole command.
+
+    Raises:
+        NotEnoughMoneyError, AccountRefusedError
+    """
+    (outcome,) = await ledger.apply(work.conn, [op])
+    if outcome.status is Status.INSUFFICIENT_FUNDS:
+        raise NotEnoughMoneyError(price=json_money(price), available=await available(ledger, op.account))
+    if outcome.status is not Status.OK:
+        raise AccountRefusedError(why=outcome.status.name.lower())
+    return outcome
+
+
+async def available(ledger: Ledger, account: AccountRef) -> str:
+    """What a personal account can pay now, in tenge; read beside the command's transaction."""
+    view = await ledger.balances(account)
+    return json_money(view.available_money)
+
+
+async def pay_for_number(ledger: Ledger, work: Work, subscription: Subscription, msisdn: Msisdn) -> Tiyn:
+    """Take the price of a number's category, once for this subscription and number.
+
+    Raises:
+        NotEnoughMoneyError
+    """
+    number = await store_numbers.number(work.conn, msisdn)
+    if number is None:
+        raise NumberCategoryError(category=msisdn)
+    if number.price > 0:
+        op = ledger_model.debit(
+            subscription.account,
+            f"number:{subscription.subscriber_id}:{msisdn}:{work.today.isoformat()}",
+            sum_of(number.price),
+            contra=REVENUE_NUMBER,
+            details={"label": "number.price", "category": number.category, "number": msisdn},
+        )
+        await carry_out(ledger, work, op, number.price)
+    return number.price
+
+
+async def take_initial_payment(ledger: Ledger, work: Work, subscription: Subscription, amount: Tiyn) -> None:
+    """Credit the cash that came with the registration sheet, or what a starter pack holds."""
+    op = ledger_model.credit(
+        subscription.account,
+        f"accession:{subscription.subscriber_id}",
+        amount,
+        contra=CASH_OFFICE,
+        details={"label": "accession.payment"},
+    )
+    await carry_out(ledger, work, op, amount)
