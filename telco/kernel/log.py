@@ -89,6 +89,8 @@ def _mask_value(name: str, value: Any, depth: int) -> Any:
         return {str(key): _mask(str(key), item, depth - 1) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_mask(name, item, depth - 1) for item in value]
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"<{len(value)} bytes>"
     limit = MAX_TRACE_CHARACTERS if name == "exception" else MAX_VALUE_CHARACTERS
     return mask_text(str(value)[:limit])
 

@@ -33,10 +33,14 @@ from telco.web.health import Health
 from telco.web.idempotency import Idempotency
 from telco.web.limits import RateLimiter
 from telco.web.pipeline import Limits, Pipeline
-from telco.web.problem import ProblemWriter, RequestRefused
+from telco.web.problem import CONTENT_TYPE, ProblemWriter, RequestRefused
 from telco.web.staff import Authenticator
 
 log = structlog.get_logger(__name__)
+
+LINGER_S = 2.0
+"""How long the rest of a refused body is read and dropped, so that its sender gets to read the answer."""
+SERVER_NAME = "telco"
 
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 IDEMPOTENCY = web.AppKey("idempotency", Idempotency)
@@ -131,6 +135,7 @@ class _Front:
                 response.force_close()  # what is left of the body is not worth reading
             response.headers["X-Request-Id"] = request_id
             response.headers["X-Content-Type-Options"] = "nosniff"
+            response.headers["Server"] = SERVER_NAME
             access.answered(response)
         return response
 
@@ -207,7 +212,8 @@ class _Connection(RequestHandler):
                 "facts": {},
             },
             status=status,
-            content_type="application/problem+json",
+            content_type=CONTENT_TYPE,
+            headers={"Server": SERVER_NAME},
         )
         response.force_close()
         return response
@@ -266,6 +272,7 @@ async def start_server(app: web.Application, host: str, port: int) -> RunningSer
         max_field_size=limits.max_header_bytes,
         max_headers=limits.max_headers,
         auto_decompress=False,
+        lingering_time=min(LINGER_S, limits.body_timeout_s),
     )
     await runner.setup()
     site = web.TCPSite(runner, host, port)
