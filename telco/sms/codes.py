@@ -18,13 +18,13 @@ This page is written by `telco.sms.codes` from the command router; a test fails 
 the aliases and the helpdesk numbers are the operator's configuration; these are the defaults.
 
 A code dialled at once is the path through the menu: `*{root}*2*1#` is item 2, then item 1. In the menu `{back}` leads
-back and `{more}` to the next page; a dialogue ends {idle} s after its last step. A page holds {ucs2} characters in Kazakh
-or Russian, {gsm} in the GSM alphabet.
+back and `{more}` to the next page; a dialogue ends {idle} s after its last step. A page holds {ucs2} characters in
+Kazakh or Russian, {gsm} in the GSM alphabet.
 
 Keywords go to `{root}`, free of charge, in any language, case and spelling (Latin letters, or Kazakh without its own
 letters, are understood). What a command needs follows its keyword; without it the answer asks for it. Commands marked
 "asks" want a confirmation: `1` in the menu, `YES`, `ИӘ` or `ДА` by SMS within {minutes} minutes, or `YES` in the same
-message. Commands marked "always" work while everything else is suspended; not having money never closes a command (PSC-3.2.5).
+message. Commands marked "always" work while everything else is suspended; not having money closes no command (PSC-3.2.5).
 """
 
 

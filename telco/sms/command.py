@@ -47,7 +47,7 @@ class Codes:
         default_factory=lambda: {"121": "1", "166": "2", "444": "3*2", "130": "7", "100": "4"}
     )
     """Other service codes and the menu path each stands for."""
-    helpdesk: Mapping[str, str] = field(default_factory=lambda: {"Kcell": "9090", "activ": "3030"})
+    helpdesk: Mapping[str, str] = field(default_factory=lambda: {"kcell": "9090", "activ": "3030"})
     """Free helpdesk number by brand (PSC-3.2.5)."""
     helpdesk_from_anywhere: str = "+7 727 258 83 00"
 

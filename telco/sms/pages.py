@@ -27,16 +27,20 @@ class Footer(NamedTuple):
     more: str
 
 
-def paginate(lines: Sequence[str], footer: Footer, *, up: bool) -> list[str]:
+def paginate(lines: Sequence[str], footer: Footer, *, up: bool, hint: str = "", at: int = 0) -> list[str]:
     """Return the pages that show `lines`, each with its footer; there is at least one page.
 
     A page ends between lines where it can, between words where it must. `up` says whether the first page leads back
-    somewhere; the later ones always lead back to it.
+    somewhere; the later ones always lead back to it. A `hint` is put above what page `at` shows.
     """
-    whole = _page("\n".join(lines), footer.back if up else "")
+    whole = _page("\n".join([hint, *lines] if hint else lines), footer.back if up else "")
     if fits(whole):
         return [whole]
-    bodies = _bodies(lines, f"{footer.back} {footer.more}")
+    longest = f"{footer.back} {footer.more}"
+    bodies = _bodies(lines, longest)
+    if hint:
+        at = min(at, len(bodies) - 1)
+        bodies[at:] = _bodies([hint, *"\n".join(bodies[at:]).split("\n")], longest)
     last = len(bodies) - 1
     pages: list[str] = []
     for index, body in enumerate(bodies):
@@ -53,32 +57,35 @@ def _bodies(lines: Sequence[str], footer: str) -> list[str]:
         if fits(_page("\n".join([*current, line]), footer)):
             current.append(line)
             continue
-        if current:
+        if fits(_page(line, footer)):
             bodies.append("\n".join(current))
-        *full, rest = _wrap(line, footer)
+            current = [line]
+            continue
+        *full, rest = _wrap(current, line, footer)
         bodies += full
         current = [rest]
     return [*bodies, "\n".join(current)]
 
 
-def _wrap(line: str, footer: str) -> list[str]:
-    """Cut one line into pieces of at most a page, at spaces where there are any."""
+def _wrap(before: list[str], line: str, footer: str) -> list[str]:
+    """Cut a line longer than a page, at spaces where there are any, beginning below the lines `before` it."""
     pieces: list[str] = []
-    while not fits(_page(line, footer)):
-        end = _longest_beginning(line, footer)
+    start = "".join(f"{text}\n" for text in before)
+    while not fits(_page(start + line, footer)):
+        end = _longest_beginning(start, line, footer)
         space = line.rfind(" ", 1, end + 1)
         cut = space if space > 0 else end
-        pieces.append(line[:cut])
-        line = line[cut:].lstrip(" ")
-    return [*pieces, line]
+        pieces.append((start + line[:cut]).removesuffix("\n"))
+        start, line = "", line[cut:].lstrip(" ")
+    return [*pieces, start + line]
 
 
-def _longest_beginning(line: str, footer: str) -> int:
-    """Find by halving how many characters of `line` fit with the footer; at least one."""
-    low, high = 1, min(len(line), 200)
+def _longest_beginning(start: str, line: str, footer: str) -> int:
+    """Find by halving how many characters of `line` fit after `start`; at least one on a page of its own."""
+    low, high = 0 if start else 1, min(len(line), 200)
     while low < high:
         middle = (low + high + 1) // 2
-        if fits(_page(line[:middle], footer)):
+        if fits(_page(start + line[:middle], footer)):
             low = middle
         else:
             high = middle - 1

@@ -180,28 +180,38 @@ class _Step:
         if walk.left:
             await self.end()
             return self.closing(Text("Goodbye!"))
-        screen = self._runner.lines(await walk.screen(), ctx.language)
-        before = [] if walk.hint is None else self._runner.lines(Answer(walk.hint), ctx.language)
+        lines = self._runner.lines(await walk.screen(), ctx.language)
+        hint = self._runner.say(walk.hint or "", ctx.language)
         footer = Footer(*(self._runner.say(text, ctx.language) for text in (Text("0 Back"), Text("9 More"))))
-        dialogue.pages = paginate([*before, *screen], footer, up=walk.has_above)
-        dialogue.page = 0
-        if dialogue.final and len(dialogue.pages) == 1:
-            if dialogue.step:
-                await self.end()
-            return UssdReply(dialogue.pages[0], more=False)
+        if dialogue.final:
+            return await self._closed(ctx, dialogue, lines, footer)
+        dialogue.pages = paginate(lines, footer, up=walk.has_above, hint=hint, at=dialogue.page)
+        dialogue.page = min(dialogue.page, len(dialogue.pages) - 1) if hint else 0
         return await self._show(ctx, dialogue)
 
-    async def _show(self, ctx: Context, dialogue: Dialogue) -> UssdReply:
-        """Keep the dialogue and show its page; without Redis a command's answer is still given, as far as it fits."""
-        page = dialogue.pages[dialogue.page]
-        last = dialogue.page == len(dialogue.pages) - 1
+    async def _closed(self, ctx: Context, dialogue: Dialogue, lines: list[str], footer: Footer) -> UssdReply:
+        """A command's answer ends the dialogue, unless it has pages to leaf through."""
+        pages = paginate(lines, Footer("", ""), up=False)
+        dialogue.page = 0
+        if len(pages) > 1 and await self._kept(ctx, dialogue, paginate(lines, footer, up=True)):
+            return UssdReply(dialogue.pages[0], more=True)
+        if dialogue.step:
+            await self.end()
+        return UssdReply(pages[0], more=False)
+
+    async def _kept(self, ctx: Context, dialogue: Dialogue, pages: list[str]) -> bool:
+        """Whether the pages of a command's answer can be leafed through; without Redis only the first is shown."""
+        dialogue.pages = pages
         try:
             await self._faces.dialogues.save(ctx.msisdn, self._request.session_id, dialogue)
         except DialoguesUnavailableError:
-            if not dialogue.final:
-                raise
-            return UssdReply(page, more=False)
-        return UssdReply(page, more=not (dialogue.final and last))
+            return False
+        return True
+
+    async def _show(self, ctx: Context, dialogue: Dialogue) -> UssdReply:
+        """Keep the dialogue and show its page."""
+        await self._faces.dialogues.save(ctx.msisdn, self._request.session_id, dialogue)
+        return UssdReply(dialogue.pages[dialogue.page], more=True)
 
 
 def _inputs(path: str, typed: str | None) -> list[str]:

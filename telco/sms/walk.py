@@ -64,8 +64,9 @@ class Walk:
 
     async def feed(self, inputs: Sequence[str]) -> None:
         """Take inputs until one leads nowhere or the command has answered."""
-        if self.dialogue.final and inputs:
-            self.dialogue.final = False  # on from the menu above the command that answered
+        if self.dialogue.final and inputs:  # on from the menu above the command that answered
+            self.dialogue.final = False
+            inputs = inputs[1:] if inputs[0].strip() == BACK else inputs
         for typed in inputs:
             await self._take(typed.strip())
             if self.hint is not None or self.left or self.dialogue.final:
