@@ -22,8 +22,8 @@ _NAMES: dict[str, tuple[Unit, int]] = {
     "SMS": (Unit.MESSAGES, 1),
     "event": (Unit.MESSAGES, 1),
 }
-_QUANTITY = re.compile(r"(?:(\d{1,15}(?:\.\d{1,6})?) )?([A-Za-z]+)")
-_SPAN = re.compile(r"(\d{1,4}) (hour|day|month)s?")
+_QUANTITY = re.compile(r"(?:(\d{1,15}(?:\.\d{1,6})?) )?([A-Za-z]+)", re.ASCII)
+_SPAN = re.compile(r"(\d{1,4}) (hour|day|month)s?", re.ASCII)
 
 
 class MeasureFormatError(ValueError):

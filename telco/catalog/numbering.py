@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 COUNTRY_CODE = "7"
 NATIONAL_DIGITS = 10
+MIN_INTERNATIONAL_DIGITS = 7
+MAX_E164_DIGITS = 15
 _VALUE = ""  # key of a prefix tree node's own value; a digit is never empty
 
 
@@ -197,7 +199,11 @@ class Numbering:
         if ported_to is not None and (ported := self._ported.get(ported_to)) is not None:
             return ported
         digits = dialled(number)
-        return self._exact.get(digits) or self._tree.find(digits)
+        exact = self._exact.get(digits)
+        if exact is not None:
+            return exact
+        found = self._tree.find(digits)
+        return found if found is not None and _is_complete(digits, found.kind) else None
 
     def tokens(self) -> frozenset[str]:
         """Return every name by which a price row may mean a destination or class of traffic."""
@@ -206,6 +212,13 @@ class Numbering:
             names.add(f"operator:{operator.code}")
             names.update(f"brand:{brand}" for brand in operator.brands)
         return frozenset(names)
+
+
+def _is_complete(digits: str, kind: DestinationKind) -> bool:
+    """Say whether a number has as many digits as its country gives them; ITU-T E.164 allows fifteen."""
+    if kind is DestinationKind.INTERNATIONAL:
+        return MIN_INTERNATIONAL_DIGITS <= len(digits) <= MAX_E164_DIGITS
+    return len(digits) == len(COUNTRY_CODE) + NATIONAL_DIGITS
 
 
 def _of_operator(operator: Operator, brand: str | None) -> Destination:

@@ -108,12 +108,13 @@ def price_micro(row: RateRow) -> int:
 
 
 class _Place(NamedTuple):
+    key: str
     names: tuple[str, ...]
     """By which a row may mean it, the most specific first."""
     country: RoamingCountry | None
 
 
-_AT_HOME = _Place((HOME,), None)
+_AT_HOME = _Place(HOME, (HOME,), None)
 
 
 class _Case(NamedTuple):
@@ -162,7 +163,8 @@ class RateTable:
         }
         self._allowances = sorted(catalogue.allowance_types.values(), key=lambda kind: (kind.priority, kind.code))
         self._places = {
-            country.country: _Place((country.zone, ROAMING), country) for country in self._roaming.countries
+            country.country: _Place(country.country, (country.zone, ROAMING), country)
+            for country in self._roaming.countries
         }
         self._content = {
             offer.code: offer for offer in catalogue.services(at, self._plan, OfferKind.CONTENT, offered=False)
@@ -189,7 +191,7 @@ class RateTable:
             return self._denied(usage.service, ROAMING, Denial.NO_ROAMING_AGREEMENT)
         relation = _relation(target, usage, place) if place.country is not None else ""
         band = self._band(at) if self._plan.bands else None
-        key = (usage.service, usage.direction, target, place.names[0], relation, fee_paid, band)
+        key = (usage.service, usage.direction, target, place.key, relation, fee_paid, band)
         known = self._rates.get(key)
         if known is None:
             fee = FeeState.PAID if fee_paid else FeeState.UNPAID

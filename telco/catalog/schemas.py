@@ -37,8 +37,8 @@ from telco.catalog.numbering import DestinationKind
 from telco.kernel.money import MAX_TIYN, TIYN_PER_TENGE
 from telco.kernel.units import Unit
 
-_DECIMAL = re.compile(r"\d{1,13}(\.\d{1,6})?")
-_TENGE = re.compile(r"\d{1,13}(\.\d{1,2})?")
+_DECIMAL = re.compile(r"[0-9]{1,13}(\.[0-9]{1,6})?")
+_TENGE = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
 
 
 def _decimal_text(value: Any, pattern: re.Pattern[str], wanted: str) -> Decimal:
