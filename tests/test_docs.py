@@ -27,7 +27,7 @@ def typed(program: str) -> list[tuple[str, str]]:
         text = page.read_text("utf-8")
         lines = [line.split("#")[0].strip() for block in _BLOCK.findall(text) for line in block.splitlines()]
         lines += [span.removeprefix(".venv/bin/") for span in _SPAN.findall(_BLOCK.sub("", text))]
-        found += [(str(page.relative_to(ROOT)), line) for line in lines if line.split(" ")[0] == program]
+        found += [(str(page.relative_to(ROOT)), line) for line in lines if line.startswith(f"{program} ")]
     return found
 
 
@@ -38,17 +38,15 @@ def words(pattern: str) -> set[str]:
 @pytest.mark.parametrize(("page", "line"), typed("make"))
 def test_every_make_command_exists(page: str, line: str) -> None:
     """`make --dry-run` knows the target and says what it would do, without doing it."""
-    run = subprocess.run(["make", "--dry-run", *shlex.split(line)[1:]], cwd=ROOT, capture_output=True, text=True)
+    run = subprocess.run(
+        ["make", "--dry-run", *shlex.split(line)[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.parametrize(("page", "line"), typed("telco"))
-def test_every_telco_command_is_understood(page: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = shlex.split(line)[1:]
-    try:
-        cli._parser().parse_args(arguments or ["--help"])
-    except SystemExit as refusal:
-        assert refusal.code == 0, capsys.readouterr().err
+def test_every_telco_command_is_understood(page: str, line: str) -> None:
+    cli._parser().parse_args(shlex.split(line)[1:])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
