@@ -28,6 +28,7 @@ from telco.catalog.model import (
 )
 from telco.catalog.rating import RELATIONS, price_micro
 from telco.catalog.schemas import (
+    MOST_TENGE,
     AllowanceTypeDoc,
     Document,
     FigureDoc,
@@ -42,6 +43,7 @@ from telco.catalog.schemas import (
     ServiceDoc,
     Versioned,
 )
+from telco.kernel.money import MICRO, TIYN_PER_TENGE
 from telco.kernel.units import Unit
 
 ESSENTIAL = ("numbering", "roaming", "portions")
@@ -288,8 +290,12 @@ def _priced(item: Item, path: str, row: RateDoc) -> Iterator[Problem]:
         if measure is not None and measure[0] is not service_unit(row.service):
             wrong = True
             yield item.problem(f"{path}.{field}", _other_unit(row.service))
-    if row.price and row.per and not wrong and price_micro(rate_row(row)) == 0:
-        yield item.problem(f"{path}.step", "is too small: its price is less than a millionth of a tiyn; widen it")
+    if row.price and row.per and not wrong:
+        micro = price_micro(rate_row(row))
+        if micro == 0:
+            yield item.problem(f"{path}.step", "is too small: its price is less than a millionth of a tiyn; widen it")
+        elif micro > MOST_TENGE * TIYN_PER_TENGE * MICRO:
+            yield item.problem(f"{path}.step", f"is too large: its price is more than {MOST_TENGE} tenge; narrow it")
 
 
 def _granted(item: Item, grants: tuple[GrantDoc, ...], words: _Vocabulary) -> Iterator[Problem]:

@@ -34,9 +34,10 @@ from telco.catalog.model import (
     Settlement,
 )
 from telco.catalog.numbering import DestinationKind
-from telco.kernel.money import MAX_TIYN, TIYN_PER_TENGE
 from telco.kernel.units import Unit
 
+MOST_TENGE = 100_000_000
+"""No single price is larger; a rated event then fits in 64 bits, in micro-tiyn too."""
 _DECIMAL = re.compile(r"[0-9]{1,13}(\.[0-9]{1,6})?")
 _TENGE = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
 
@@ -56,13 +57,16 @@ def _decimal_text(value: Any, pattern: re.Pattern[str], wanted: str) -> Decimal:
 
 
 def _price(value: Any) -> Decimal:
-    return _decimal_text(value, _DECIMAL, 'tenge with at most six decimals, such as "0.0015"')
+    return _bounded(_decimal_text(value, _DECIMAL, 'tenge with at most six decimals, such as "0.0015"'))
 
 
 def _sum(value: Any) -> Decimal:
-    amount = _decimal_text(value, _TENGE, 'tenge with at most two decimals, such as "2990.00"')
-    if amount * TIYN_PER_TENGE > MAX_TIYN:
-        raise PydanticCustomError("too_much", "is more than any amount may be")
+    return _bounded(_decimal_text(value, _TENGE, 'tenge with at most two decimals, such as "2990.00"'))
+
+
+def _bounded(amount: Decimal) -> Decimal:
+    if amount > MOST_TENGE:
+        raise PydanticCustomError("too_much", f"is more than {MOST_TENGE} tenge; a price that large is a slip")
     return amount
 
 
