@@ -4,7 +4,7 @@
 create schema charging;
 
 create table charging.session (
-    session_id     text        primary key constraint session_id_check check (length(session_id) between 1 and 128),
+    session_id     text        primary key constraint session_id_check check (length(session_id) between 1 and 100),
     request_sha256 bytea       not null,
     msisdn         text        not null,
     shard          smallint    not null,

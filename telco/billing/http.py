@@ -8,17 +8,56 @@ from pydantic import Field
 
 from telco.billing.cards import PaymentCards
 from telco.billing.errors import BatchExistsError, CardNotFoundError, CardNotReadyError, CardTermsError
-from telco.billing.schemas import CardBatchIn, CardBatchOut, CardBlockIn, CardOut, PrintedCardOut
+from telco.billing.schemas import (
+    BalanceOut,
+    CardBatchIn,
+    CardBatchOut,
+    CardBlockIn,
+    CardOut,
+    PrintedCardOut,
+    StatementEntryOut,
+    StatementOut,
+)
+from telco.ledger.service import Ledger
+from telco.subscribers.errors import SubscriberUnknownError
+from telco.subscribers.service import Subscribers
 from telco.web.api import Api, ApiRequest
+from telco.web.fields import MsisdnText
 from telco.web.staff import Role
 
-_TAGS = ["Payment cards"]
+_CARDS = ["Payment cards"]
+_ACCOUNTS = ["Personal accounts"]
+_READERS = {Role.CLERK, Role.CASHIER, Role.ACCOUNTANT, Role.SUPERVISOR, Role.AUDITOR}
 Serial = Annotated[str, Field(pattern=r"^[0-9]{12}$", examples=["000001000000"])]
 
 
-def routes(api: Api, cards: PaymentCards) -> None:
-    """Declare the billing routes."""
+Limit = Annotated[int, Field(ge=1, le=500)]
 
+
+def routes(api: Api, cards: PaymentCards, subscribers: Subscribers, ledger: Ledger) -> None:
+    """Declare the billing routes."""
+    _card_routes(api, cards)
+    _account_routes(api, subscribers, ledger)
+
+
+def _account_routes(api: Api, subscribers: Subscribers, ledger: Ledger) -> None:
+    async def balance(_: ApiRequest, msisdn: MsisdnText) -> BalanceOut:
+        """The main balance, bonus balances and allowances of the account that the number spends from."""
+        subscriber = await subscribers.get(msisdn)
+        return BalanceOut.of(msisdn, await ledger.balances(subscriber.account))
+
+    async def statement(_: ApiRequest, msisdn: MsisdnText, limit: Limit = 50) -> StatementOut:
+        """Every operation is there, with what it moved in each bucket."""
+        subscriber = await subscribers.get(msisdn)
+        entries = await ledger.statement(subscriber.account, limit)
+        return StatementOut(msisdn=msisdn, entries=[StatementEntryOut.of(entry) for entry in entries])
+
+    declared = {"roles": _READERS, "tags": _ACCOUNTS, "audit": True, "errors": [SubscriberUnknownError]}
+    api.get("/v1/subscribers/{msisdn}/balance", response=BalanceOut, summary="A balance", **declared)(balance)
+    api.get("/v1/subscribers/{msisdn}/statement", response=StatementOut, summary="A statement", **declared)(statement)
+
+
+def _card_routes(api: Api, cards: PaymentCards) -> None:
     async def make_batch(request: ApiRequest, body: CardBatchIn) -> CardBatchOut:
         """The answer holds the secret codes: they are shown this once and kept only as keyed hashes."""
         batch, printed = await cards.make_batch(
@@ -49,7 +88,7 @@ def routes(api: Api, cards: PaymentCards) -> None:
         status=201,
         errors=[CardTermsError, BatchExistsError],
         summary="Make payment cards",
-        tags=_TAGS,
+        tags=_CARDS,
     )(make_batch)
     api.post(
         "/v1/cards/{serial}/block",
@@ -58,5 +97,5 @@ def routes(api: Api, cards: PaymentCards) -> None:
         response=CardOut,
         errors=[CardNotFoundError, CardNotReadyError],
         summary="Block a payment card",
-        tags=_TAGS,
+        tags=_CARDS,
     )(block)

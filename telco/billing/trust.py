@@ -144,13 +144,14 @@ class TrustPayments:
         """Take back what was not consumed and return what was."""
         if trust.consumed is not None:
             return trust.consumed
-        left = await self._ledger.drain(
-            connection,
+        drain = ledger_model.drain(
             account,
             f"trust:{trust.trust_id}:ended",
             origin=f"trust:{trust.trust_id}",
             contra=ADVANCED_ACCOUNT,
+            details={"label": "trust.ended"},
         )
-        consumed = Tiyn(trust.amount - left)
+        [outcome] = await self._ledger.apply(connection, [drain])
+        consumed = Tiyn(trust.amount - outcome.granted_quantity)
         await store.end_trust(connection, trust.trust_id, self._clock.now(), consumed)
         return consumed

@@ -11,7 +11,7 @@ from telco.charging.model import Result
 from telco.web.fields import ApiModel, MoneyOut, MsisdnText
 
 SessionId = Annotated[
-    str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$", examples=["pgw1;1700000000;42"])
+    str, Field(min_length=1, max_length=100, pattern=r"^[\x21-\x7e]+$", examples=["pgw1;1700000000;42"])
 ]
 Quantity = Annotated[int, Field(ge=0, le=1 << 50, description="In the service's unit: seconds, bytes or messages.")]
 Network = Annotated[str, Field(pattern=r"^[0-9]{5,6}$", description="MCC and MNC (ITU-T E.212).", examples=["25001"])]

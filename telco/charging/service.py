@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -278,7 +278,7 @@ class Charging:
             details=details,
         )
 
-    def _deadline(self, session: Session) -> object:
+    def _deadline(self, session: Session) -> datetime:
         return self._clock.now() + timedelta(seconds=_validity(session)) + HOLD_GRACE
 
 

@@ -17,7 +17,7 @@ from telco.kernel.clock import Clock
 from telco.kernel.i18n import Language, Text, Translator
 from telco.kernel.msisdn import Msisdn
 from telco.sms.model import OutboundKind
-from telco.sms.sender import enqueue
+from telco.sms.service import SmsService
 
 VALID_FOR = timedelta(hours=6)
 _LOCK = 0x7E1CB
@@ -53,12 +53,19 @@ class CallMe:
     """Use case of the call-back request."""
 
     def __init__(
-        self, database: Database, clock: Clock, calendar: Calendar, translator: Translator, limits: CallMeLimits
+        self,
+        database: Database,
+        clock: Clock,
+        calendar: Calendar,
+        translator: Translator,
+        sms: SmsService,
+        limits: CallMeLimits,
     ) -> None:
         self._database = database
         self._clock = clock
         self._calendar = calendar
         self._translator = translator
+        self._sms = sms
         self.limits = limits
 
     async def ask(self, source: Msisdn, target: Msisdn, language: Language, request_id: str) -> CallMeAnswer:
@@ -77,7 +84,7 @@ class CallMe:
             if month >= self.limits.per_month:
                 return CallMeAnswer(CallMeStatus.MONTHLY_LIMIT, 0)
             call_me_id = await connection.fetchval(_Q.insert, source, request_id, target, self._clock.now())
-            await enqueue(
+            await self._sms.enqueue(
                 connection,
                 target,
                 text,
