@@ -8,7 +8,7 @@ Contract: PSC-1.1.2, PSC-3.2.4, PSC-4.3.1, PSC-4.3.2
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 
 from telco.billing.model import FeeRun
@@ -16,7 +16,7 @@ from telco.db.outbox import OutboxEvent
 from telco.db.pool import Connection, Database
 from telco.kernel.clock import Clock
 from telco.kernel.ids import AccountId, AccountRef
-from telco.ledger.model import Op, Outcome
+from telco.ledger.model import Outcome
 from telco.ledger.service import Ledger
 from telco.subscribers.fees import Fees
 from telco.subscribers.model import DueFee
@@ -54,12 +54,8 @@ class FeeRunner:
 
     async def _take(self, connection: Connection, dues: Iterable[DueFee], now: datetime) -> dict[str, Outcome]:
         """Have the ledger take the fees; those of one account in the order in which they are due."""
-        named = {due.op_id: self._fees.operation(due, now) for due in dues}
-        outcomes: dict[str, Outcome] = {}
-        for group in _rounds(op for op in named.values() if op is not None):
-            for outcome in await self._ledger.apply(connection, group):
-                outcomes[outcome.op_id] = outcome
-        return outcomes
+        ops = [op for due in dues if (op := self._fees.operation(due, now)) is not None]
+        return {outcome.op_id: outcome for outcome in await self._ledger.apply(connection, ops)}
 
     async def retry(self, account: AccountRef) -> FeeRun:
         """Try the fees that wait for money on an account, plans first. Contract: PSC-3.2.5"""
@@ -78,17 +74,3 @@ class FeeRunner:
         """Consume "billing.credited": money came, so what waited for it is tried."""
         payload = event.payload
         await self.retry(AccountRef(payload["shard"], AccountId(payload["account_id"])))
-
-
-def _rounds(ops: Iterable[Op]) -> Iterator[list[Op]]:
-    """Split operations into rounds in which no account stands twice."""
-    waiting = list(ops)
-    while waiting:
-        taken: set[AccountRef] = set()
-        this_round: list[Op] = []
-        later: list[Op] = []
-        for op in waiting:
-            (later if op.account in taken else this_round).append(op)
-            taken.add(op.account)
-        yield this_round
-        waiting = later

@@ -61,7 +61,7 @@ class TrustPayments:
                 terms,
                 prepaid=subscriber.settlement == "prepaid",
                 has_open=open_trust is not None,
-                balance=view.main,
+                balance=Tiyn(view.main),
                 acceded_at=acceded_at,
                 now=now,
             )
@@ -144,14 +144,8 @@ class TrustPayments:
         """Take back what was not consumed and return what was."""
         if trust.consumed is not None:
             return trust.consumed
-        drain = ledger_model.drain(
-            account,
-            f"trust:{trust.trust_id}:ended",
-            origin=f"trust:{trust.trust_id}",
-            contra=ADVANCED_ACCOUNT,
-            details={"label": "trust.ended"},
-        )
-        [outcome] = await self._ledger.apply(connection, [drain])
-        consumed = Tiyn(trust.amount - outcome.granted_quantity)
+        origin = f"trust:{trust.trust_id}"
+        left = await self._ledger.drain(connection, account, f"{origin}:ended", origin=origin, contra=ADVANCED_ACCOUNT)
+        consumed = Tiyn(trust.amount - left)
         await store.end_trust(connection, trust.trust_id, self._clock.now(), consumed)
         return consumed

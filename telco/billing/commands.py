@@ -1,0 +1,229 @@
+"""What a subscriber types about money: balance, payment card, trust payment, last charges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from telco.billing.cards import CODE_DIGITS, PaymentCards
+from telco.billing.model import Activation, ActivationStatus, TrustAnswer, TrustStatus
+from telco.billing.trust import TrustPayments
+from telco.catalog.labels import describe
+from telco.catalog.service import CatalogService
+from telco.kernel.errors import DomainError
+from telco.kernel.i18n import Text
+from telco.kernel.money import format_money
+from telco.kernel.units import Unit
+from telco.ledger.model import MAIN, AccountView, BucketView, Kind, StatementEntry
+from telco.ledger.service import Ledger
+from telco.sms import wording
+from telco.sms.command import Answer, Argument, Context, Line, Question, command
+from telco.subscribers.model import PlanState
+
+LAST_CHARGES = 5
+
+# Balance
+
+
+@command(
+    "billing.balance",
+    Text("Balance"),
+    path="1",
+    keywords=("balance", "баланс", "теңгерім", "остаток", "қалдық", "bal"),
+    changes=False,
+    when_barred=True,
+)
+async def tell_balance(ctx: Context) -> Answer:
+    """The balance and what is left of each allowance, with its end. Contract: PSC-2.7, PSC-1.1.12"""
+    view = await ctx.services[Ledger].balances(ctx.subscriber.account)
+    lines: list[Line] = [Text("Balance: {money}", money=format_money(view.main))]
+    if view.credit_limit:
+        left = format_money(view.buckets[0].available)
+        lines.append(Text("Left of the credit limit: {money}", money=left))
+    lines += [_bucket_line(ctx, bucket) for bucket in _left(view)]
+    if ctx.subscriber.plan_state is PlanState.AWAITING_PAYMENT:
+        lines.append(Text("The plan is not paid yet: top up."))
+    return Answer(*lines)
+
+
+def _left(view: AccountView) -> Iterator[BucketView]:
+    return (bucket for bucket in view.buckets if bucket.code != MAIN and bucket.available > 0)
+
+
+MONEY_BUCKETS: Mapping[str, Text] = {"bonus": Text("Bonus"), "trust": Text("Trust payment")}
+
+
+def _bucket_line(ctx: Context, bucket: BucketView) -> Text:
+    if bucket.unit is Unit.MONEY:
+        name: Line = MONEY_BUCKETS.get(bucket.code, MONEY_BUCKETS["bonus"])
+        left: Line = format_money(bucket.available)
+    else:
+        kind = ctx.services[CatalogService].current().allowance_types.get(bucket.code)
+        name = kind.names.of(ctx.language) if kind else bucket.code
+        left = wording.quantity(bucket.unit, bucket.available)
+    if bucket.valid_until is None:
+        return Text("{name}: {left}", name=name, left=left)
+    return Text("{name}: {left} until {day}", name=name, left=left, day=wording.last_day(bucket.valid_until, ctx.now))
+
+
+# Payment cards
+
+
+class CardCodeError(DomainError):
+    """A payment card's code has {digits} digits."""
+
+    code = "card_code"
+    status = 422
+    digits: int
+
+
+def _card_code(typed: str) -> str:
+    digits = "".join(character for character in typed if character in "0123456789")
+    if len(digits) != CODE_DIGITS:
+        raise CardCodeError(digits=CODE_DIGITS)
+    return digits
+
+
+@command(
+    "billing.activate_card",
+    Text("Payment card"),
+    path="4",
+    keywords=("card", "top up", "карта", "пополнить", "карточка", "толтыру"),
+    arguments=(
+        Argument(
+            "code",
+            Text("Enter the {digits} digits of the card:", digits=CODE_DIGITS),
+            "12345678901234",
+            parse=_card_code,
+        ),
+    ),
+    when_barred=True,
+)
+async def activate_card(ctx: Context, code: str) -> Answer:
+    """Top up by a payment card's code. Contract: PSC-1.1.10, PSC-3.1.5.4, PSC-4.1"""
+    activation = await ctx.services[PaymentCards].activate(ctx.subscriber, code, ctx.request_id)
+    return Answer(*_activation_lines(activation))
+
+
+def _activation_lines(activation: Activation) -> Iterator[Text]:
+    match activation.status:
+        case ActivationStatus.CREDITED:
+            yield Text("Topped up by {money}.", money=format_money(activation.face_value))
+            if activation.trust_repaid:
+                yield Text("Trust payment repaid: {money}.", money=format_money(activation.trust_repaid))
+            yield Text("Balance: {money}", money=format_money(activation.balance))
+        case ActivationStatus.COMMAND_BLOCKED:
+            assert activation.blocked_until is not None
+            until = wording.time(activation.blocked_until)
+            yield Text("Too many wrong codes. Cards can be activated again from {time}.", time=until)
+        case ActivationStatus.WRONG_CODE:
+            yield Text("Wrong card code. Tries left: {tries}.", tries=activation.tries_left)
+        case ActivationStatus.CARD_BLOCKED:
+            yield Text("This card is blocked. Please call the helpdesk.")
+        case ActivationStatus.CARD_USED:
+            yield Text("This card has already been used.")
+        case ActivationStatus.CARD_EXPIRED:
+            yield Text("This card has expired.")
+
+
+# Trust payment
+
+
+async def _ask_trust(ctx: Context) -> Answer:
+    terms = ctx.services[TrustPayments].terms
+    return Question(
+        Text(
+            "Trust payment {money} for {days} days. Fee {price}, taken with the debt at the next top-up.",
+            money=format_money(terms.amount),
+            days=terms.usable_days,
+            price=format_money(terms.price),
+        ),
+    )
+
+
+@command(
+    "billing.trust_payment",
+    Text("Trust payment"),
+    path="5",
+    keywords=("trust", "credit", "доверительный платеж", "доверие", "сенім төлемі", "сенім"),
+    confirm=_ask_trust,
+)
+async def trust_payment(ctx: Context, _state: Mapping[str, Any]) -> Answer:
+    """Services against the next top-up, with the consent that the confirmation expresses. Contract: PSC-3.1.6"""
+    answer = await ctx.services[TrustPayments].give(ctx.subscriber, ctx.request_id)
+    return Answer(_trust_line(ctx, answer))
+
+
+def _trust_line(ctx: Context, answer: TrustAnswer) -> Text:
+    terms = answer.terms
+    match answer.status:
+        case TrustStatus.GIVEN:
+            assert answer.usable_until is not None
+            until = wording.last_day(answer.usable_until, ctx.now)
+            return Text("Trust payment given: {money}, until {day}.", money=format_money(terms.amount), day=until)
+        case TrustStatus.NOT_PREPAID:
+            return Text("The trust payment is for prepaid plans.")
+        case TrustStatus.ALREADY_OPEN:
+            return Text("First repay the trust payment you have: top up.")
+        case TrustStatus.TOO_NEW:
+            return Text("The trust payment is given after {days} days with us.", days=terms.least_tenure_days)
+        case TrustStatus.BALANCE_TOO_HIGH:
+            most = format_money(terms.highest_balance)
+            return Text("The trust payment is given when the balance is {money} or less.", money=most)
+        case TrustStatus.BALANCE_TOO_LOW:
+            return Text("The trust payment is not given while there is a debt: top up.")
+
+
+# Last charges
+
+_CHARGES = (Kind.DEBIT, Kind.USE, Kind.PURCHASE)
+
+LABELS: Mapping[str, Text] = {
+    "fee.plan": Text("Plan fee"),
+    "fee.service": Text("Service fee"),
+    "number.price": Text("Price of the number"),
+    "trust.consumed": Text("Trust payment repaid"),
+    "trust.price": Text("Fee of the trust payment"),
+}
+
+
+@command(
+    "billing.charges",
+    Text("Last charges"),
+    path="6",
+    keywords=("charges", "last", "списания", "расходы", "шығындар", "шегерімдер"),
+    changes=False,
+)
+async def tell_charges(ctx: Context) -> Answer:
+    """The last five charges in money or allowances. Contract: PSC-1.1.12"""
+    entries = await ctx.services[Ledger].statement(ctx.subscriber.account, LAST_CHARGES, kinds=_CHARGES)
+    if not entries:
+        return Answer(Text("There were no charges yet."))
+    return Answer(*(_charge_line(ctx, entry) for entry in entries))
+
+
+def _charge_line(ctx: Context, entry: StatementEntry) -> Text:
+    return Text(
+        "{day} {time} {what}: {sums}",
+        day=wording.day(entry.at, ctx.now),
+        time=wording.time(entry.at),
+        what=_what(entry),
+        sums=_sums(entry),
+    )
+
+
+def _what(entry: StatementEntry) -> Text:
+    label = str(entry.details.get("label", ""))
+    if label in LABELS:
+        return LABELS[label]
+    return describe(label) if label else Text("Charge")
+
+
+def _sums(entry: StatementEntry) -> Text:
+    """Money first; a charge paid by allowances alone says what it took of them."""
+    taken: Line = format_money(entry.cost_tiyn)
+    if entry.cost_tiyn == 0:
+        allowance = next((line for line in entry.lines if line.amount < 0 and line.unit is not Unit.MONEY), None)
+        if allowance is not None:
+            taken = wording.quantity(allowance.unit, -allowance.amount)
+    return Text("{taken}", taken=taken)
