@@ -24,7 +24,7 @@ Kazakh or Russian, {gsm} in the GSM alphabet.
 Keywords go to `{root}`, free of charge, in any language, case and spelling (Latin letters, or Kazakh without its own
 letters, are understood). What a command needs follows its keyword; without it the answer asks for it. Commands marked
 "asks" want a confirmation: `1` in the menu, `YES`, `ИӘ` or `ДА` by SMS within {minutes} minutes, or `YES` in the same
-message. Commands marked "always" work while everything else is suspended; not having money closes no command (PSC-3.2.5).
+message. Commands marked "always" work while everything else is suspended; lack of money closes no command (PSC-3.2.5).
 """
 
 

@@ -121,7 +121,8 @@ class Choice:
     keywords: tuple[str, ...] = ()
 
 
-Chooser = Callable[[Context], Awaitable[Sequence[Choice]]]
+Chooser = Callable[[Context, Mapping[str, str]], Awaitable[Sequence[Choice]]]
+"""Lists the choices of an argument; it knows what was said for the arguments before."""
 Handler = Callable[..., Awaitable[Answer]]
 Asker = Callable[..., Awaitable[Answer]]
 

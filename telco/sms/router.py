@@ -77,11 +77,11 @@ class SmsRouter:
         if command.confirm is not None:
             tail, confirmed = _take_yes(tail)
         values: list[str] = []
-        for index, argument in enumerate(command.arguments):
+        for index in range(len(command.arguments)):
             typed, tail = _take(tail, last=index == len(command.arguments) - 1)
             if not typed:
                 return await self._prompt(ctx, inbound, command, values)
-            value = await self._runner.read(ctx, command, argument, typed)
+            value = await self._runner.read(ctx, command, values, typed)
             if isinstance(value, Refused):
                 return await self._prompt(ctx, inbound, command, values, value)
             values.append(value.value)
@@ -125,7 +125,7 @@ class SmsRouter:
     ) -> Answer:
         """Ask for the next argument, after the hint why the last one would not do."""
         argument = command.arguments[len(values)]
-        options = await self._runner.options(ctx, command, argument)
+        options = await self._runner.options(ctx, command, values)
         if isinstance(options, Refused):
             return options
         shown = Answer(*(problem.lines if problem else ()), argument.prompt, *listed(options))
@@ -158,15 +158,14 @@ class SmsRouter:
     async def _by_name(self, ctx: Context, inbound: Inbound, key: tuple[str, ...]) -> Answer | None:
         """A plan's or a service's own keyword is a command by itself."""
         for command in self._menu.by_name.values():
-            for argument in command.arguments:
-                if not argument.standalone or argument.choices is None:
-                    continue
-                options = await self._runner.options(ctx, command, argument)
-                if isinstance(options, Refused):
-                    continue
-                for option in options:
-                    if any(key[: len(name)] == name for name in map(phrase, option.keywords) if name):
-                        return await self._start(ctx, inbound, command, _yes_kept(option.number, key))
+            if not command.arguments or not command.arguments[0].standalone:
+                continue
+            options = await self._runner.options(ctx, command, ())
+            if isinstance(options, Refused):
+                continue
+            for option in options:
+                if any(key[: len(name)] == name for name in map(phrase, option.keywords) if name):
+                    return await self._start(ctx, inbound, command, _yes_kept(option.number, key))
         return None
 
     async def _continue(
@@ -199,8 +198,7 @@ class SmsRouter:
         refused = self._runner.may(ctx, command)
         if refused is not None:
             return refused
-        argument = command.arguments[len(pending.values)]
-        value = await self._runner.read(ctx, command, argument, text)
+        value = await self._runner.read(ctx, command, pending.values, text)
         if isinstance(value, Refused):
             return await self._prompt(ctx, inbound, command, pending.values, value)
         values = [*pending.values, value.value]

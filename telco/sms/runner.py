@@ -13,8 +13,9 @@ from telco.db.pool import LOST_CONNECTION
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Language, Text, Translator
 from telco.sms import refusals
-from telco.sms.command import Answer, Argument, Choice, Command, Context, Line
+from telco.sms.command import Answer, Choice, Command, Context, Line
 from telco.sms.keywords import phrase
+from telco.sms.shared import named
 from telco.subscribers.model import Scope
 
 _COMMANDS = Counter("telco_commands_total", "Commands typed by subscribers", ["command", "channel", "outcome"])
@@ -70,10 +71,11 @@ class Runner:
             )
         return None
 
-    async def read(self, ctx: Context, command: Command, argument: Argument, typed: str) -> Value | Refused:
-        """Read one argument as it was typed."""
+    async def read(self, ctx: Context, command: Command, values: Sequence[str], typed: str) -> Value | Refused:
+        """Read the argument that follows those already read, as it was typed."""
+        argument = command.arguments[len(values)]
         if argument.choices is not None:
-            options = await self.options(ctx, command, argument)
+            options = await self.options(ctx, command, values)
             return options if isinstance(options, Refused) else self._pick(options, typed)
         if argument.parse is None:
             return Value(typed)
@@ -82,11 +84,12 @@ class Runner:
         except DomainError as error:
             return Refused(*refusals.explain(error))
 
-    async def options(self, ctx: Context, command: Command, argument: Argument) -> Sequence[Choice] | Refused:
-        """What an argument may be; a refusal when there is nothing to choose from."""
+    async def options(self, ctx: Context, command: Command, values: Sequence[str]) -> Sequence[Choice] | Refused:
+        """What the argument that follows `values` may be; a refusal when there is nothing to choose from."""
+        argument = command.arguments[len(values)]
         if argument.choices is None:
             return ()
-        options = await self._guard(ctx, command, argument.choices(ctx))
+        options = await self._guard(ctx, command, argument.choices(ctx, named(command, values)))
         if not isinstance(options, Refused) and not options and argument.empty is not None:
             return Refused(argument.empty)
         return options

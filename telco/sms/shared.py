@@ -31,8 +31,8 @@ class Faces:
 
 
 def named(command: Command, values: Sequence[str]) -> dict[str, str]:
-    """The arguments of a command by their names."""
-    return {argument.name: value for argument, value in zip(command.arguments, values, strict=True)}
+    """The arguments of a command by their names, as far as they are known."""
+    return {argument.name: value for argument, value in zip(command.arguments, values, strict=False)}
 
 
 def listed(options: Sequence[Choice]) -> list[Text]:

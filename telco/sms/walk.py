@@ -108,8 +108,7 @@ class Walk:
             await self._complete(child.command)
 
     async def _argument(self, command: Command, typed: str) -> None:
-        argument = command.arguments[len(self.dialogue.values)]
-        value = await self._runner.read(self.ctx, command, argument, typed)
+        value = await self._runner.read(self.ctx, command, self.dialogue.values, typed)
         if isinstance(value, Refused):
             self.hint = value.lines[0]
             return
@@ -167,7 +166,7 @@ class Walk:
         if self.dialogue.question is not None:
             return await self._question_again(command)
         argument = command.arguments[len(self.dialogue.values)]
-        options = await self._runner.options(self.ctx, command, argument)
+        options = await self._runner.options(self.ctx, command, self.dialogue.values)
         if isinstance(options, Refused):
             self._finish(options)
             return options

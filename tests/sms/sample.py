@@ -45,11 +45,11 @@ def _digits(typed: str) -> str:
     return digits
 
 
-async def _things(ctx: Context) -> Sequence[Choice]:
+async def _things(ctx: Context, values: Mapping[str, str]) -> Sequence[Choice]:
     return [Choice("1", "Lamp", "lamp", ("lamp", "лампа")), Choice("2", "Long " * 20, "long")]
 
 
-async def _nothing(ctx: Context) -> Sequence[Choice]:
+async def _nothing(ctx: Context, values: Mapping[str, str]) -> Sequence[Choice]:
     return []
 
 

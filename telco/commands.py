@@ -1,0 +1,59 @@
+"""Every command of every feature, with the titles of the menus above them: the router and docs/codes.md are made of it.
+
+``python -m telco.commands`` writes the page of codes.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from telco.billing import commands as billing
+from telco.catalog import commands as catalog
+from telco.kernel.i18n import Text, Translator
+from telco.sms import codes
+from telco.sms import commands as sms
+from telco.sms.command import Codes, Command
+from telco.sms.menu import Menu
+from telco.subscribers import commands as subscribers
+
+TITLES = {
+    "": Text("Menu"),
+    "2": Text("Plan"),
+    "3": Text("Services"),
+    "8": Text("Settings and help"),
+}
+
+COMMANDS: tuple[Command, ...] = (
+    billing.tell_balance,
+    subscribers.tell_plan,
+    subscribers.change_plan,
+    subscribers.keep_plan,
+    catalog.about_plan,
+    subscribers.tell_services,
+    subscribers.service_on,
+    subscribers.service_off,
+    subscribers.stop_all,
+    catalog.about_service,
+    billing.activate_card,
+    billing.trust_payment,
+    billing.tell_charges,
+    sms.call_me,
+    subscribers.choose_language,
+    subscribers.set_pin,
+    subscribers.stop_advertising,
+    sms.tell_help,
+)
+
+
+def menu() -> Menu:
+    """The operator's menu and keywords."""
+    return Menu(COMMANDS, TITLES)
+
+
+def codes_page() -> str:
+    """The page of codes as it has to be."""
+    return codes.document(menu(), Codes(), Translator.load())
+
+
+if __name__ == "__main__":
+    sys.stdout.write(codes_page())
