@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 import structlog
@@ -13,12 +14,37 @@ from telco.lab.feed import Feed
 from telco.lab.handset import Handset
 from telco.lab.service import ServiceClient, ServiceRefusedError, ServiceUnreachableError
 
-POLL_S: Final = 2.0
+POLL_S: Final = 5.0
 """How often the accounts are read while somebody watches the page: fees and expiry move money without any phone."""
 SHOWN_LINES: Final = 20
+GROUND: Final = "the lab's handset page"
+"""Why the lab reads a subscriber's data; the service's audit trail wants to know."""
 
 UNKNOWN: Final[dict[str, Any]] = {"main": None, "plan": "", "allowances": [], "lines": []}
 """What is shown when the service does not answer."""
+
+_MAIN = "main"
+_TENGE = "tenge"
+_KINDS: Final = {"expire": "expiry", "reverse": "reversal"}
+_LABELS: Final = {
+    "topup.card": "card",
+    "cash.card": "card",
+    "fee.plan": "fee",
+    "revenue.plan": "fee",
+    "fee.service": "service",
+    "revenue.service": "service",
+    "revenue.content": "service",
+}
+_LABEL_HEADS: Final = {
+    "voice": "voice",
+    "sms": "sms",
+    "data": "data",
+    "content": "service",
+    "trust": "trust",
+    "topup": "topup",
+    "cash": "topup",
+    "bonus": "bonus",
+}
 
 log = structlog.get_logger(__name__)
 
@@ -26,17 +52,13 @@ log = structlog.get_logger(__name__)
 class Accounts:
     """Keeps what each phone shows of its owner's money up to date."""
 
-    def __init__(
-        self,
-        service: ServiceClient,
-        feed: Feed,
-        handsets: Mapping[str, Handset],
-        card_used: Callable[[str], None] = lambda _serial: None,
-    ) -> None:
+    def __init__(self, service: ServiceClient, feed: Feed, handsets: Mapping[str, Handset]) -> None:
+        self.card_used: Callable[[Iterable[str]], None] | None = None
+        """Told the serial numbers of payment cards that were seen in a statement."""
         self._service = service
         self._feed = feed
         self._handsets = handsets
-        self._card_used = card_used
+        self._plan_names: dict[str, str] = {}
         self._stale: set[str] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -61,10 +83,11 @@ class Accounts:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await self._wake.wait()
+            polled = set(self._handsets) if self._feed.watched and not self._wake.is_set() else set()
             self._wake.clear()
-            wanted = set(self._handsets) if self._feed.watched else set()
-            for number in sorted(self._stale | wanted):
-                self._stale.discard(number)
+            wanted = polled | self._stale
+            self._stale.clear()
+            for number in sorted(wanted):
                 await self._show(number)
 
     async def _show(self, number: str) -> None:
@@ -79,5 +102,66 @@ class Accounts:
         phone.show_account(account)
 
     async def read(self, number: str) -> dict[str, Any]:
-        """Return a subscriber's money as the page shows it."""
-        raise NotImplementedError
+        """Return a subscriber's money as the page shows it.
+
+        Raises:
+            ServiceUnreachableError, ServiceRefusedError: the service did not say.
+        """
+        path = f"/v1/subscribers/{number}"
+        card = await self._service.read(path, ground=GROUND)
+        balance = await self._service.read(f"{path}/balance", ground=GROUND)
+        statement = await self._service.read(f"{path}/statement", ground=GROUND, limit=str(SHOWN_LINES))
+        entries = statement["entries"]
+        if self.card_used is not None:
+            self.card_used(entry["details"]["serial"] for entry in entries if "serial" in entry["details"])
+        return {
+            "main": balance["main"],
+            "plan": card["subscriber"]["plan_code"],
+            "allowances": [allowance(bucket) for bucket in balance["buckets"] if _shown(bucket)],
+            "lines": [line(entry) for entry in entries],
+        }
+
+
+def _shown(bucket: Mapping[str, Any]) -> bool:
+    """Tell whether a bucket is worth a line: the main balance has its own place, an empty purse has none."""
+    return bucket["code"] != _MAIN and Decimal(bucket["initial"]) > 0
+
+
+def allowance(bucket: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a bucket as the page shows it: money as a string in tenge, other quantities as whole numbers."""
+    if bucket["unit"] == _TENGE:
+        return {
+            "code": bucket["code"],
+            "unit": "money",
+            "left": bucket["balance"],
+            "initial": 0,
+            "until": bucket["valid_until"],
+        }
+    return {
+        "code": bucket["code"],
+        "unit": bucket["unit"],
+        "left": int(bucket["balance"]),
+        "initial": int(bucket["initial"]),
+        "until": bucket["valid_until"],
+    }
+
+
+def line(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an operation as the page shows it: its money without a sign, its direction, and what else it moved."""
+    money = sum((Decimal(part["amount"]) for part in entry["lines"] if part["unit"] == _TENGE), Decimal(0))
+    moved = [{"unit": part["unit"], "amount": int(part["amount"])} for part in entry["lines"] if part["unit"] != _TENGE]
+    direction = money or sum(part["amount"] for part in moved)
+    return {
+        "id": entry["operation"],
+        "at": entry["at"],
+        "what": what(entry["kind"], entry["label"]),
+        "peer": str(entry["details"].get("to", "")),
+        "sign": "up" if direction > 0 else "down" if direction < 0 else "none",
+        "money": f"{abs(money):.2f}" if money else None,
+        "parts": moved,
+    }
+
+
+def what(kind: str, label: str) -> str:
+    """Name an operation by the key of the page's text for it."""
+    return _KINDS.get(kind) or _LABELS.get(label) or _LABEL_HEADS.get(label.partition(".")[0], "other")

@@ -124,6 +124,7 @@ class Network:
         self._talks: dict[str, Session] = {}
         self._downloads: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._metered: set[asyncio.Task[None]] = set()
         self._boot = uuid4().hex[:12]
         self._events = 0
         self.accounts = Accounts(service, feed, self._handsets)
@@ -158,9 +159,9 @@ class Network:
         for session in (*self._talks.values(), *self._downloads.values()):
             session.stop()
         await self.accounts.stop()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=STOP_PATIENCE_S)
-        await cancel_all(self._tasks)
+        if self._metered:
+            await asyncio.wait(self._metered, timeout=STOP_PATIENCE_S)
+        await cancel_all(self._tasks | self._metered)
 
     # ---- short messages ----
 
@@ -311,7 +312,7 @@ class Network:
         if _in_call(phone):
             raise PhoneBusyError(number)
         phone.ring(Call(peer, True, CallState.DIALLING, self._clock.now()))
-        self._spawn(self._talk(phone, self._handsets.get(peer), seconds))
+        self._spawn(self._talk(phone, self._handsets.get(peer), seconds), self._metered)
 
     async def _talk(self, caller: Handset, callee: Handset | None, seconds: int) -> None:
         call = caller.call
@@ -369,7 +370,7 @@ class Network:
         if phone.data is not None and phone.data.running:
             raise PhoneBusyError(number)
         phone.meter(DataUse(technology, size_bytes, 0, running=True))
-        self._spawn(self._transfer(phone, size_bytes, technology))
+        self._spawn(self._transfer(phone, size_bytes, technology), self._metered)
 
     async def _transfer(self, phone: Handset, size_bytes: int, technology: Technology) -> None:
         data = DataUse(technology, size_bytes, 0, running=True)
@@ -402,10 +403,11 @@ class Network:
         self._events += 1
         return f"lab-{self._boot}-{kind}-{self._events}"
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]] | None = None) -> None:
+        kept = self._tasks if tasks is None else tasks
         task = asyncio.get_running_loop().create_task(self._guarded(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        kept.add(task)
+        task.add_done_callback(kept.discard)
 
     @staticmethod
     async def _guarded(work: Coroutine[Any, Any, None]) -> None:

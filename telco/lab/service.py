@@ -134,13 +134,14 @@ class ServiceClient:
 
     # ---- the operator's staff ----
 
-    async def read(self, path: str, **query: str) -> Any:
-        """Read something with the staff's key."""
-        return await self._ask("GET", path, Key.STAFF, query=query)
+    async def read(self, path: str, *, ground: str = "", **query: str) -> Any:
+        """Read something with the staff's key; `ground` says why personal data are looked at."""
+        headers = {"X-Ground": ground} if ground else {}
+        return await self._ask("GET", path, Key.STAFF, query=query, headers=headers)
 
-    async def command(self, path: str, body: dict[str, Any], *, operation: str) -> Any:
-        """Send a command with the staff's key; `operation` is its Idempotency-Key."""
-        return await self._ask("POST", path, Key.STAFF, body=body, headers={"Idempotency-Key": operation})
+    async def command(self, path: str, body: dict[str, Any]) -> Any:
+        """Send a command with the staff's key. Those used here carry their own id in the body."""
+        return await self._ask("POST", path, Key.STAFF, body=body)
 
     async def _ask(
         self,
