@@ -28,7 +28,7 @@ from telco.catalog.model import (
 )
 from telco.catalog.rating import RELATIONS, price_micro
 from telco.catalog.schemas import (
-    MOST_TENGE,
+    MOST_TENGE_PER_STEP,
     AllowanceTypeDoc,
     Document,
     FigureDoc,
@@ -294,8 +294,10 @@ def _priced(item: Item, path: str, row: RateDoc) -> Iterator[Problem]:
         micro = price_micro(rate_row(row))
         if micro == 0:
             yield item.problem(f"{path}.step", "is too small: its price is less than a millionth of a tiyn; widen it")
-        elif micro > MOST_TENGE * TIYN_PER_TENGE * MICRO:
-            yield item.problem(f"{path}.step", f"is too large: its price is more than {MOST_TENGE} tenge; narrow it")
+        elif micro > MOST_TENGE_PER_STEP * TIYN_PER_TENGE * MICRO:
+            yield item.problem(
+                f"{path}.step", f"is too large: its price is over {MOST_TENGE_PER_STEP} tenge; narrow it"
+            )
 
 
 def _granted(item: Item, grants: tuple[GrantDoc, ...], words: _Vocabulary) -> Iterator[Problem]:

@@ -37,7 +37,9 @@ from telco.catalog.numbering import DestinationKind
 from telco.kernel.units import Unit
 
 MOST_TENGE = 100_000_000
-"""No single price is larger; a rated event then fits in 64 bits, in micro-tiyn too."""
+"""No single sum is larger."""
+MOST_TENGE_PER_STEP = 1_000_000
+"""No rating unit costs more: 90,000 units of an event then fit in 64 bits in micro-tiyn."""
 _DECIMAL = re.compile(r"[0-9]{1,13}(\.[0-9]{1,6})?")
 _TENGE = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
 

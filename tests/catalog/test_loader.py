@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telco.catalog.errors import CatalogueError, Problem
@@ -324,6 +324,7 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
         load_directory(tmp_path)
 
 
+@settings(max_examples=40)
 @given(st.data())
 def test_no_damage_to_a_file_ends_in_anything_but_a_report(data: st.DataObject) -> None:
     """Cut, doubled or overwritten anywhere, a file loads or is refused with a report."""
