@@ -50,6 +50,15 @@ from ledger.bucket
 where shard = $1 and account_id = $2 and (valid_until is null or valid_until > $3 or held > 0)
 order by bucket_no = 0 desc, unit, priority, valid_until, bucket_no;
 
+-- name: buckets_of_many
+-- The same of many accounts at once.
+select b.shard, b.account_id, bucket_no, code, unit, balance, held, credit_limit, low_mark, initial, priority,
+       valid_from, valid_until, origin
+from unnest($1::smallint[], $2::bigint[]) a (shard, account_id)
+join ledger.bucket b on b.shard = a.shard and b.account_id = a.account_id
+where valid_until is null or valid_until > $3 or held > 0
+order by b.shard, b.account_id, bucket_no = 0 desc, unit, priority, valid_until, bucket_no;
+
 -- name: statement
 -- The account's newest operations that went through, of the kinds asked for, following each to the one before it.
 with recursive walk as (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from types import TracebackType
 from typing import NamedTuple
 
@@ -192,6 +193,21 @@ class Ledger:
         main = rows[0]
         buckets = tuple(_bucket(row, now) for row in rows)
         return AccountView(account, buckets, main["credit_limit"], main["low_mark"])
+
+    async def balances_many(self, accounts: Collection[AccountRef]) -> dict[AccountRef, AccountView]:
+        """Read many accounts as they are now, in one statement; accounts that are unknown are left out."""
+        now = self._clock.now()
+        shards = [account.shard for account in accounts]
+        rows = await self._database.fetch(
+            _Q.buckets_of_many, shards, [account.account_id for account in accounts], now
+        )
+        views: dict[AccountRef, AccountView] = {}
+        for account, group in groupby(rows, key=_account):
+            buckets = list(group)
+            views[account] = AccountView(
+                account, tuple(_bucket(row, now) for row in buckets), buckets[0]["credit_limit"], buckets[0]["low_mark"]
+            )
+        return views
 
     async def statement(
         self, account: AccountRef, limit: int, kinds: Iterable[Kind] | None = None

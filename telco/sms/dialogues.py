@@ -10,7 +10,7 @@ import json
 from collections.abc import Awaitable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import structlog
 from redis.asyncio import Redis
@@ -93,14 +93,7 @@ class Dialogues:
     @classmethod
     def connect(cls, url: str) -> Dialogues:
         """Use the Redis at `url`; it need not be there yet."""
-        return cls(
-            Redis.from_url(
-                url,
-                decode_responses=True,
-                socket_timeout=REDIS_TIMEOUT_S,
-                socket_connect_timeout=REDIS_TIMEOUT_S,
-            )
-        )
+        return cls(Redis.from_url(url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S))
 
     async def close(self) -> None:
         await self._redis.aclose()
@@ -115,7 +108,7 @@ class Dialogues:
         pipe.set(key, uuid7().hex, nx=True, ex=REPEATED_BEGIN_S)
         pipe.get(key)
         _, dialogue_id = await self._guard(pipe.execute())
-        return str(dialogue_id)
+        return _text(dialogue_id)
 
     async def load(self, msisdn: Msisdn, session_id: str) -> Dialogue | None:
         """Return the live dialogue of a session, or None when it has timed out."""
@@ -142,15 +135,15 @@ class Dialogues:
     async def pending(self, msisdn: Msisdn, message_id: int) -> Pending | None:
         """Return the question that awaits an answer; one that another message has answered awaits none."""
         fields = self._redis.hmget(_question_key(msisdn), ["claim", "question"])
-        claim, question = await self._guard(cast("Awaitable[list[str | None]]", fields))
-        if question is None or claim not in (None, str(message_id)):
+        claim, question = await self._guard(fields)
+        if question is None or (claim is not None and _text(claim) != str(message_id)):
             return None
         return Pending(**json.loads(question))
 
     async def answer(self, msisdn: Msisdn, message_id: int) -> Pending | None:
         """Take the question for a message that answers it; only that message, however often, gets it."""
         found = await self._guard(self._claim(keys=[_question_key(msisdn)], args=[str(message_id)]))
-        if not found or found[0] != str(message_id):
+        if not found or _text(found[0]) != str(message_id):
             return None
         return Pending(**json.loads(found[1]))
 
@@ -164,6 +157,10 @@ class Dialogues:
         except (RedisError, OSError) as error:
             log.warning("dialogues_unavailable", error=repr(error))
             raise DialoguesUnavailableError from error
+
+
+def _text(stored: str | bytes) -> str:
+    return stored.decode() if isinstance(stored, bytes) else stored
 
 
 def _session_key(msisdn: Msisdn, session_id: str) -> str:

@@ -21,7 +21,7 @@ from telco.subscribers.model import DeviceKind, PartyKind, PlanState, Scope, Sub
 
 AIGUL = Msisdn("77011234567")
 STRANGER = Msisdn("77010000000")
-TITLES = {"": Text("Menu"), "2": Text("Things")}
+TITLES = {"": Text("Start"), "2": Text("Things")}
 
 
 class ThingRefusedError(DomainError):

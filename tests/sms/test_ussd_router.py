@@ -26,7 +26,7 @@ from telco.sms.ussd import UssdRouter
 from telco.subscribers.model import Scope
 from tests.sms.sample import AIGUL, STRANGER, TITLES, Desk, begin, go_on, inbound, subscriber
 
-ROOT = "Menu\n1 What time\n2 Things"
+ROOT = "Start\n1 What time\n2 Things"
 THINGS = "Things\n1 Buy\n2 Code\n3 Two\n4 Empty\n5 Fail\n6 List\n7 Join\n0 Назад"
 
 
@@ -145,7 +145,7 @@ async def test_a_code_typed_into_a_dialogue_starts_over(desk: Desk) -> None:
 async def test_odd_codes_are_answered(desk: Desk, text: str) -> None:
     reply = await dial(desk, text)
     assert reply.text
-    assert reply.more == ("Menu" in reply.text)
+    assert reply.more == ("Start" in reply.text)
 
 
 async def test_a_lost_dialogue_says_so(desk: Desk, redis_url: str) -> None:
