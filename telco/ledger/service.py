@@ -198,9 +198,7 @@ class Ledger:
         """Read many accounts as they are now, in one statement; accounts that are unknown are left out."""
         now = self._clock.now()
         shards = [account.shard for account in accounts]
-        rows = await self._database.fetch(
-            _Q.buckets_of_many, shards, [account.account_id for account in accounts], now
-        )
+        rows = await self._database.fetch(_Q.buckets_of_many, shards, [account.account_id for account in accounts], now)
         views: dict[AccountRef, AccountView] = {}
         for account, group in groupby(rows, key=_account):
             buckets = list(group)
