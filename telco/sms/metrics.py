@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from telco.sms.model import InboundState, OutboundKind, OutboundState
+
 RECEIVED = Counter("telco_sms_received_total", "Messages from handsets, by what became of them", ["outcome"])
 REPLY_SECONDS = Histogram(
     "telco_sms_reply_seconds",
@@ -16,3 +18,7 @@ USSD = Counter("telco_ussd_requests_total", "USSD requests, by what became of th
 THROTTLED = Counter("telco_smpp_throttled_total", "Throttling, by who asked for it", ["by"])
 IN_HOUSE = Gauge("telco_sms_in_house", "Messages received and not yet answered")
 LINKS_BOUND = Gauge("telco_smpp_links_bound", "Links that are bound")
+
+# A labelled child costs more to look up than to count: the hot path keeps its own.
+RECEIVED_AS = {state: RECEIVED.labels(state.value) for state in InboundState}
+SENT_AS = {(kind, state): SENT.labels(kind.value, state.value) for kind in OutboundKind for state in OutboundState}

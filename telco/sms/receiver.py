@@ -269,7 +269,7 @@ class Receiver:
             elif arrived.state is InboundState.STORED:
                 self._begin(_inbound(arrived), arrival.arrived_s)
             else:
-                metrics.RECEIVED.labels(arrived.state.value).inc()
+                metrics.RECEIVED_AS[arrived.state].inc()
         for inbound in joined:
             self._begin(inbound, self._loop.time())
         self._note_empty()
@@ -409,7 +409,7 @@ class Receiver:
 
     def _done(self, item: Answered, now_s: float) -> None:
         arrived_s = self._in_hand.pop(item.inbound.message_id, None)
-        metrics.RECEIVED.labels(item.state.value).inc()
+        metrics.RECEIVED_AS[item.state].inc()
         if arrived_s is not None:
             metrics.REPLY_SECONDS.observe(now_s - arrived_s)
 

@@ -332,7 +332,7 @@ class Sender:
         for report in reports:
             report.session.respond(report.sequence, Status.ROK)
         for item in settled:
-            metrics.SENT.labels(item.submit.kind.value, item.state.value).inc()
+            metrics.SENT_AS[item.submit.kind, item.state].inc()
         self._let_go([item.submit for item in settled])
 
     async def _settle_submits(self, conn: Connection, settled: Sequence[Settled], now: datetime) -> None:

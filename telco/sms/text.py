@@ -202,8 +202,10 @@ def read_header(octets: bytes) -> UserData:
     position = 1
     while position + 2 <= end:
         element, length = octets[position], octets[position + 1]
-        data = octets[position + 2 : min(position + 2 + length, end)]
+        data = octets[position + 2 : position + 2 + length]
         position += 2 + length
+        if position > end:
+            break
         if element == 0x00 and len(data) == 3:
             part = Part(data[0], data[1], data[2])
         elif element == 0x08 and len(data) == 4:

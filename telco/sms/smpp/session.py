@@ -126,6 +126,7 @@ class Session(asyncio.Protocol):
         self._framer = codec.Framer(timers.max_pdu_octets)
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
+        self._out: list[bytes] = []
         self._order = 0
         self._proven = 0
         self._acknowledged: deque[tuple[int, Any]] = deque()
@@ -212,6 +213,7 @@ class Session(asyncio.Protocol):
         """End the connection; what was written before is still sent."""
         if self.state is not State.CLOSED and self._transport is not None and not self._transport.is_closing():
             self._reason = reason
+            self._flush()
             self._transport.close()
 
     def abort(self, reason: str) -> None:
@@ -263,9 +265,18 @@ class Session(asyncio.Protocol):
     # --- sending
 
     def _write(self, octets: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self.counters.sent += 1
-            self._transport.write(octets)
+        """Send a PDU with all others of this turn of the event loop: a system call costs more than ten PDUs."""
+        if self.state is State.CLOSED:
+            return
+        self.counters.sent += 1
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(octets)
+
+    def _flush(self) -> None:
+        if self._out and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(self._out))
+        self._out.clear()
 
     def _register(self, token: Any, waiter: asyncio.Future[Frame] | None) -> int:
         self._order += 1
