@@ -6,8 +6,9 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -20,7 +21,7 @@ EXIT_OK = 0
 EXIT_FINDINGS = 1
 EXIT_USAGE = 2
 
-Command = Callable[[argparse.Namespace, Settings], Awaitable[int]]
+Command = Callable[[argparse.Namespace, Settings], Coroutine[Any, Any, int]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -150,7 +151,7 @@ async def _jobs(parsed: argparse.Namespace, settings: Settings) -> int:
     app = App(settings)
     await app.open()
     try:
-        runner = app.job_runner
+        runner = app.jobs
         if parsed.job is None:
             for job in runner.jobs:
                 print(f"{job.name:32} every {job.every}")

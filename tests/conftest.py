@@ -21,6 +21,7 @@ from telco.db.pool import Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import ManualClock
 from telco.kernel.i18n import Translator
+from tests.world import World
 
 pytest_plugins = ["tests.clause_record", "pytester"]
 
@@ -104,3 +105,12 @@ def translator() -> Translator:
 def root() -> Path:
     """The repository."""
     return Path(__file__).parents[1]
+
+
+@pytest.fixture
+async def world(database: Database, clock: ManualClock, calendar: Calendar) -> AsyncIterator[World]:
+    """The features on a fresh database with the demo operator's catalogue; the auditor looks at the end."""
+    world = World(database, clock, calendar)
+    await world.open()
+    yield world
+    await world.close()

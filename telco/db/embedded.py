@@ -22,6 +22,7 @@ import psutil
 import redis
 
 START_TIMEOUT_S = 30
+START_ATTEMPTS = 5
 _POLL_S = 0.02
 
 SETTINGS: Mapping[str, str] = {
@@ -70,11 +71,23 @@ class EmbeddedPostgres:
         server.ensure_pgdata_inited()
         lines = "".join(f"{name} = '{value}'\n" for name, value in sorted(self._settings.items()))
         (self.directory / "postgresql.auto.conf").write_text(lines)
-        with warnings.catch_warnings():  # psutil's handles of the server's helper processes
-            warnings.simplefilter("ignore", ResourceWarning)
-            server.ensure_postgres_running()
+        self._run(server)
         self._server = server
         return self.url()
+
+    @staticmethod
+    def _run(server: Any) -> None:
+        """Start the server, again if need be: the package waits ten seconds, a busy machine or a recovery longer."""
+        for attempt in range(1, START_ATTEMPTS + 1):
+            try:
+                with warnings.catch_warnings():  # psutil's handles of the server's helper processes
+                    warnings.simplefilter("ignore", ResourceWarning)
+                    server.ensure_postgres_running()
+            except (subprocess.SubprocessError, FileNotFoundError):
+                if attempt == START_ATTEMPTS:
+                    raise
+            else:
+                return
 
     def url(self, database: str = "postgres") -> str:
         """Return the URL of one of its databases."""

@@ -1,0 +1,226 @@
+"""The composition root: settings in, a running service out. The only module that knows every other."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from telco import __version__
+from telco.billing import http as billing_http
+from telco.billing import jobs as billing_jobs
+from telco.billing.balances import Balances
+from telco.billing.cards import PaymentCards
+from telco.billing.fees import FeeRunner
+from telco.billing.trust import TrustPayments
+from telco.catalog import http as catalog_http
+from telco.catalog.service import CatalogService
+from telco.charging import http as charging_http
+from telco.charging import jobs as charging_jobs
+from telco.charging.service import Charging
+from telco.commands import menu
+from telco.db.jobs import JobRunner
+from telco.db.outbox import Dispatcher
+from telco.db.pool import Database
+from telco.kernel.calendar import Calendar
+from telco.kernel.clock import Clock, SystemClock
+from telco.kernel.i18n import Translator
+from telco.ledger import jobs as ledger_jobs
+from telco.ledger.service import Ledger
+from telco.settings import Settings, SettingsError
+from telco.sms.call_me import CallMe
+from telco.sms.command import Services
+from telco.sms.faces import SubscriberFaces
+from telco.sms.model import Inbound, Reply, UssdReply, UssdRequest
+from telco.sms.service import SmsService
+from telco.subscribers import http as subscribers_http
+from telco.subscribers import jobs as subscribers_jobs
+from telco.subscribers.service import Subscribers
+from telco.web.api import Api
+from telco.web.health import Health, database_check, redis_check
+from telco.web.server import RunningServer, create_app, start_server
+
+log = structlog.get_logger(__name__)
+
+
+class App:
+    """The service of one process. `open` connects and builds it, `start` also serves, `stop` undoes both in order."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+        self.calendar = Calendar()
+        self.translator = Translator.load()
+        self._closing = contextlib.AsyncExitStack()
+
+    async def open(self) -> None:
+        """Connect to PostgreSQL and put the features together; nothing is served yet.
+
+        Redis need not be there: /ready says so, and the service goes on charging.
+
+        Raises:
+            SettingsError: a setting that is needed is missing.
+        """
+        settings, clock = self.settings, self.clock
+        self.database = await self._closing.enter_async_context(self._open_database())
+        self.redis = await self._closing.enter_async_context(self._open_redis())
+        self.catalog = CatalogService(self.database, clock)
+        self.ledger = Ledger(self.database, clock, shards=settings.ledger.shards)
+        self._closing.push_async_callback(self.ledger.stop)
+        self.subscribers = Subscribers(self.database, clock, self.calendar, self.catalog.current, self.ledger)
+        self._build_billing()
+        self.charging = Charging(self.database, clock, self.ledger, self.subscribers, self.catalog.current)
+        self._build_messages()
+        self._build_background()
+
+    def _open_database(self) -> contextlib.AbstractAsyncContextManager[Database]:
+        given = self.settings.database
+        if given.url is None:
+            raise SettingsError(why="set TELCO_DATABASE_URL")
+        return _connected(given.url.get_secret_value(), given.min_connections, given.max_connections)
+
+    def _open_redis(self) -> contextlib.AbstractAsyncContextManager[Redis]:
+        given = self.settings.redis
+        if given.url is None:
+            raise SettingsError(why="set TELCO_REDIS_URL")
+        return _redis(given.url.get_secret_value(), given.timeout_s)
+
+    def _build_billing(self) -> None:
+        settings, clock = self.settings, self.clock
+        if settings.cards.pepper is None:
+            raise SettingsError(why="set TELCO_CARDS_PEPPER")
+        pepper = settings.cards.pepper.get_secret_value().encode()
+        self.trust = TrustPayments(self.database, clock, self.ledger, self.subscribers, settings.trust.terms)
+        self.cards = PaymentCards(self.database, clock, self.calendar, self.ledger, self.trust, pepper)
+        self.fees = FeeRunner(self.database, clock, self.ledger, self.subscribers.fees)
+
+    def _build_messages(self) -> None:
+        """SMS and USSD: the transport hands messages to the faces, whose commands send messages themselves."""
+        settings, clock = self.settings, self.clock
+        self.sms = SmsService(self.database, clock, self.redis, settings.sms, self._answer_sms, self._answer_ussd)
+        call_me = CallMe(self.database, clock, self.calendar, self.translator, self.sms, settings.callme.limits)
+        services = Services(
+            Balances(self.ledger), call_me, self.cards, self.catalog, self.ledger, self.subscribers, self.trust
+        )
+        self._faces = SubscriberFaces(
+            menu(),
+            services,
+            database=self.database,
+            subscribers=self.subscribers,
+            translator=self.translator,
+            clock=clock,
+            redis=self.redis,
+            enqueue=self.sms.enqueue,
+        )
+
+    async def _answer_sms(self, inbound: Inbound) -> Reply | None:
+        return await self._faces.answer_sms(inbound)
+
+    async def _answer_ussd(self, request: UssdRequest) -> UssdReply | None:
+        return await self._faces.answer_ussd(request)
+
+    def _build_background(self) -> None:
+        self.outbox = Dispatcher(self.database, self.clock)
+        self.outbox.subscribe("billing.credited", self.fees.on_credited)
+        self.jobs = JobRunner(self.database, self.clock)
+        for job in (
+            *ledger_jobs.jobs(self.ledger, self.clock),
+            *subscribers_jobs.jobs(self.subscribers),
+            *billing_jobs.jobs(self.fees, self.trust),
+            *charging_jobs.jobs(self.charging),
+        ):
+            self.jobs.add(job)
+
+    def api(self) -> Api:
+        """Declare every route of the service."""
+        api = Api(title="telco", version=__version__, description="The business side of a mobile operator.")
+        catalog_http.routes(api, self.catalog.current, self.clock)
+        subscribers_http.routes(api, self.subscribers)
+        billing_http.routes(api, self.cards, self.subscribers, self.ledger)
+        charging_http.routes(api, self.charging)
+        return api
+
+    async def start(self) -> RunningServer:
+        """Open, if `open` was not called before, and serve: HTTP, the SMSC's links, the outbox, scheduled jobs.
+
+        Raises:
+            PortInUseError: another process listens on the port.
+            SettingsError: a setting that is needed is missing.
+        """
+        try:
+            if not hasattr(self, "database"):
+                await self.open()
+            return await self._serve()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _serve(self) -> RunningServer:
+        """Begin with what others stand on; what takes new work comes last, and so is the first to stop."""
+        await self._run(self.catalog)
+        await self._run(self.outbox)
+        server = await self._serve_http()
+        self._closing.push_async_callback(self._faces.stop)
+        await self._run(self.sms)
+        await self._run(self.jobs)
+        log.info("service_started", url=server.url)
+        return server
+
+    async def _run(self, part: CatalogService | Dispatcher | SmsService | JobRunner) -> None:
+        await part.start()
+        self._closing.push_async_callback(part.stop)
+
+    async def _serve_http(self) -> RunningServer:
+        settings = self.settings
+        if settings.staff.pepper is None:
+            raise SettingsError(why="set TELCO_STAFF_PEPPER")
+        health = Health()
+        health.add("postgresql", database_check(self.database), required=True)
+        health.add("redis", redis_check(self.redis), required=False)
+        health.add("smsc", self._check_links, required=False)
+        web = create_app(
+            self.api(),
+            db=self.database,
+            redis=self.redis,
+            clock=self.clock,
+            translator=self.translator,
+            pepper=settings.staff.pepper.get_secret_value(),
+            health=health,
+            limits=settings.http.limits,
+            default_language=settings.http.language,
+            public_url=settings.http.public_url,
+        )
+        server = await start_server(web, settings.http.host, settings.http.port)
+        self._closing.push_async_callback(server.stop)
+        return server
+
+    async def _check_links(self) -> str | None:
+        health = self.sms.health
+        return None if health.links_bound else f"none of {health.links} links to the SMSC is bound"
+
+    async def stop(self) -> None:
+        """Take nothing new, finish what is in hand, close: nothing acknowledged is lost."""
+        await self._closing.aclose()
+        log.info("service_stopped")
+
+
+@contextlib.asynccontextmanager
+async def _connected(url: str, min_size: int, max_size: int) -> AsyncIterator[Database]:
+    database = await Database.connect(url, min_size=min_size, max_size=max_size)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@contextlib.asynccontextmanager
+async def _redis(url: str, timeout_s: float) -> AsyncIterator[Redis]:
+    client = Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
+    try:
+        yield client
+    finally:
+        with contextlib.suppress(RedisError, OSError):
+            await client.aclose()
