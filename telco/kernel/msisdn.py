@@ -35,11 +35,17 @@ def parse_msisdn(text: str) -> Msisdn:
     if len(text) <= 32 and digits.isascii():
         if home := _HOME.fullmatch(digits):
             return Msisdn("7" + home[1])
-        if foreign := _E164.fullmatch(digits):
-            number = phonenumbers.parse("+" + foreign[1])
-            if phonenumbers.is_possible_number(number):
-                return Msisdn(foreign[1])
+        foreign = _E164.fullmatch(digits)
+        if foreign and _is_possible("+" + foreign[1]):
+            return Msisdn(foreign[1])
     raise MsisdnFormatError(text=text[:32])
+
+
+def _is_possible(e164: str) -> bool:
+    try:
+        return phonenumbers.is_possible_number(phonenumbers.parse(e164))
+    except phonenumbers.NumberParseException:  # a country code that nobody has, such as 999
+        return False
 
 
 def mask(msisdn: str) -> str:

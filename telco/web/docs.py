@@ -10,6 +10,7 @@ from typing import Any
 from telco.kernel.errors import DomainError
 from telco.web import openapi
 from telco.web.api import PUBLIC, Api, Route
+from telco.web.fields import INT64_MAX
 from telco.web.problem import TITLES
 from telco.web.staff import Role
 
@@ -39,7 +40,10 @@ _INTRODUCTION = """
 <p>Send <code>Authorization: Bearer telco_...</code> with every call; <code>telco staff add NAME --role ROLE</code>
 makes a key. The examples below read it from the shell: <code>export API_KEY=telco_...</code></p>
 <p>Amounts are strings in tenge with two decimals. Times are RFC 3339. A command that moves money or makes something
-takes an <code>Idempotency-Key</code>: repeat the call with the same key as often as you like, it happens once.</p>
+takes an <code>Idempotency-Key</code>, 1 to 100 letters, digits or .:_- of your choice: repeat the call with the same
+key as often as you like, it happens once and is answered as the first time. <code>X-Ground</code> says why you read or
+change somebody's data; the audit trail keeps it. <code>X-Request-Id</code> names the call in our logs; send your own,
+or find ours in the answer.</p>
 <p>Errors are <code>application/problem+json</code>, worded in the language of <code>Accept-Language</code> (kk, ru,
 en); <a href="/problems">all codes</a>. The machine-readable description is
 <a href="/openapi.json">/openapi.json</a>.</p>
@@ -219,8 +223,8 @@ def _parameters(parameters: list[dict[str, Any]], document: dict[str, Any]) -> s
     rows = (
         f"<dt><code>{escape(parameter['name'])}</code> <span class=soft>{parameter['in']}, "
         f"{_type(parameter['schema'], document)}{'' if parameter['required'] else ', optional'}</span></dt>"
-        f"<dd class=soft>{escape(parameter.get('description', ''))}</dd>"
-        for parameter in parameters
+        f"<dd class=soft>{'' if parameter['in'] == 'header' else escape(parameter.get('description', ''))}</dd>"
+        for parameter in parameters  # the headers are the same everywhere: the introduction explains them
     )
     return f"<dl>{''.join(rows)}</dl>"
 
@@ -277,4 +281,14 @@ def _type(schema: dict[str, Any], document: dict[str, Any]) -> str:
         return f"<code>{escape(str(resolved['const']))}</code>"
     if resolved.get("type") == "array":
         return "list of " + _type(resolved.get("items", {}), document)
-    return escape(str(resolved.get("format") or resolved.get("type", "any")))
+    return escape(str(resolved.get("format") or resolved.get("type", "any"))) + _bounds(resolved)
+
+
+def _bounds(schema: dict[str, Any]) -> str:
+    """Say how long or large a value may be."""
+    if "maxLength" in schema:
+        return f" of {schema.get('minLength', 0)} to {schema['maxLength']} characters"
+    low, high = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum")
+    if low is not None and high is not None and high < INT64_MAX:
+        return f" from {low} to {high}"
+    return ""

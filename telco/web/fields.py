@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import (
@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 INT64_MAX = 2**63 - 1
 MAX_JSON_DEPTH = 32
+_FIRST_YEAR, _LAST_YEAR = 1900, 2199
 
 
 class ApiModel(BaseModel):
@@ -124,8 +125,25 @@ Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Id = Annotated[int, Field(ge=1, le=INT64_MAX)]
 """An identity of ours."""
 
-Moment = Annotated[AwareDatetime, AfterValidator(lambda value: value.astimezone(UTC))]
-"""A point in time with its zone (RFC 3339); UTC inside."""
+
+def _moment(value: datetime) -> datetime:
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise PydanticCustomError("out_of_range", "This value is out of range.")
+    return value.astimezone(UTC)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_moment)]
+"""A point in time with its zone (RFC 3339), in the years 1900 to 2199; UTC inside."""
+
+
+def _day(value: date) -> date:
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise PydanticCustomError("out_of_range", "This value is out of range.")
+    return value
+
+
+Day = Annotated[date, AfterValidator(_day)]
+"""A calendar day, in the years 1900 to 2199: computing with it never leaves what a date can be."""
 
 
 class Flaw(NamedTuple):

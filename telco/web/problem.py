@@ -54,7 +54,7 @@ _WHY: Mapping[str, str] = {
     "int_type": "This must be a whole number.",
     "int_parsing": "This must be a whole number.",
     "int_from_float": "This must be a whole number.",
-    "int_parsing_size": "This number is out of range.",
+    "int_parsing_size": "This value is out of range.",
     "bool_type": "This must be true or false.",
     "bool_parsing": "This must be true or false.",
     "greater_than": "This must be greater than {gt}.",
@@ -77,7 +77,7 @@ _WHY: Mapping[str, str] = {
     "datetime_from_date_parsing": "This must be a time with its zone, like 2026-03-01T09:00:00Z.",
     "timezone_aware": "This must be a time with its zone, like 2026-03-01T09:00:00Z.",
     "control_characters": "This must not have control characters.",
-    "out_of_range": "This number is out of range.",
+    "out_of_range": "This value is out of range.",
     "nested": "This is nested too deep.",
     "repeated": "This parameter is given more than once.",
 }

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
+from pydantic_core import to_json
 from redis.asyncio import Redis
 
 from telco.db.pool import LOST_CONNECTION, Database, DatabaseUnavailableError
@@ -33,7 +34,7 @@ from telco.web.health import Health
 from telco.web.idempotency import Idempotency
 from telco.web.limits import RateLimiter
 from telco.web.pipeline import Limits, Pipeline
-from telco.web.problem import CONTENT_TYPE, ProblemWriter, RequestRefused
+from telco.web.problem import CONTENT_TYPE, TITLES, Problem, ProblemWriter, RequestRefused
 from telco.web.staff import Authenticator
 
 log = structlog.get_logger(__name__)
@@ -200,20 +201,16 @@ class _Connection(RequestHandler):
     ) -> web.StreamResponse:
         """Answer what is not HTTP as we understand it; headers over the limit end here too."""
         log.info("http_malformed_request", status=status, error=type(exc).__name__, remote=request.remote)
-        response = web.json_response(
-            {
-                "type": "/problems/malformed_http",
-                "title": "The request cannot be read",
-                "status": status,
-                "detail": "The request is not HTTP/1.1 as this service reads it, or its headers are too large.",
-                "code": "malformed_http",
-                "request_id": str(uuid7()),
-                "fields": [],
-                "facts": {},
-            },
+        problem = Problem(
+            type="/problems/malformed_http",
+            title=TITLES[400],
             status=status,
-            content_type=CONTENT_TYPE,
-            headers={"Server": SERVER_NAME},
+            detail="The request is not HTTP/1.1 as this service reads it, or its headers are too large.",
+            code="malformed_http",
+            request_id=str(uuid7()),
+        )
+        response = web.Response(
+            status=status, body=to_json(problem), content_type=CONTENT_TYPE, headers={"Server": SERVER_NAME}
         )
         response.force_close()
         return response

@@ -50,6 +50,7 @@ def test_other_networks_and_countries_are_written_in_e164(typed: str, number: st
         "770112345678",  # twelve
         "+7701123456",
         "+0123456789",
+        "+99991231",  # a country code that nobody has
         "7701123456a",
         "٧٧٠١١٢٣٤٥٦٧",  # digits, but not ASCII
         "77011234567; drop table",

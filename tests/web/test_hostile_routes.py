@@ -1,0 +1,68 @@
+"""No request, however hostile, is answered with an internal error; every refusal is a problem that says what is wrong.
+
+The attacks are made from the declarations of the routes, so a new feature is covered as soon as it declares them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import aiohttp
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from yarl import URL
+
+from telco.web import openapi
+from telco.web.api import Api
+from telco.web.server import API
+from telco.web.staff import Role
+from tests.web.conftest import Site
+from tests.web.hostile import Attack, attacks
+
+HOSTILE = settings(
+    max_examples=250,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # a server keeps state: shrinking would take minutes
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+BROKEN_ON_PURPOSE = "/v1/broken"
+SEEN: set[int] = set()
+
+
+@cache
+def any_attack(api: Api, except_for: str = "") -> st.SearchStrategy[Attack]:
+    """Attacks on every route of `api`."""
+    routes = [route for route in api if route.path != except_for]
+    return attacks(routes, openapi.build(api, "http://localhost"))
+
+
+async def strike(client: aiohttp.ClientSession, url: str, attack: Attack, keys: dict[Role, str]) -> tuple[int, Any]:
+    """Send an attack as somebody who may, and check what every answer has to be."""
+    headers = dict(attack.headers)
+    if attack.route.roles:
+        headers["Authorization"] = f"Bearer {keys[min(attack.route.roles)]}"
+    target = URL(url + attack.path, encoded=True)
+    async with client.request(attack.route.method, target, data=attack.body, headers=headers) as response:
+        raw = await response.read()
+        said = f"{attack} was answered {response.status} {raw[:300]!r}"
+        assert response.status < 500, said
+        body: Any = await response.json(content_type=None) if raw else None
+        if response.status >= 400:
+            assert response.headers["Content-Type"] == "application/problem+json", said
+            assert body["type"] == f"/problems/{body['code']}", said
+            assert body["detail"], said
+            assert (body["code"] == "invalid_request") == bool(body["fields"]), said
+    return response.status, body
+
+
+@HOSTILE
+@given(data=st.data())
+async def test_the_sample_api_withstands_every_attack(site: Site, data: st.DataObject) -> None:
+    attack = data.draw(any_attack(site.app[API], BROKEN_ON_PURPOSE))
+    status, _ = await strike(site.client, site.server.url, attack, site.keys)
+    SEEN.add(status)
+
+
+def test_the_attacks_reached_every_layer() -> None:
+    assert {201, 400, 422} <= SEEN, "runs after the test above"
