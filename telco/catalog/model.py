@@ -237,7 +237,7 @@ class CreditTerms:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One version of a tariff plan. Contract: PSC-1.1.22, PSC-2.8"""
+    """One version of a tariff plan. Contract: PSC-1.1.22, PSC-2.8, PSC-4.2"""
 
     code: str
     version: int

@@ -218,17 +218,20 @@ class CatalogService:
             try:
                 async with self._database.acquire() as listener:
                     await listener.add_listener(CHANNEL, self._on_notify)
+                    listener.add_termination_listener(self._on_notify)
                     try:
-                        await self._refresh_forever()
+                        await self._refresh_while(listener)
                     finally:
                         if not listener.is_closed():
+                            listener.remove_termination_listener(self._on_notify)
                             await listener.remove_listener(CHANNEL, self._on_notify)
             except LOST_CONNECTION as error:
                 log.warning("catalogue_waits_for_database", error=str(error))
                 await self._wait(1.0)
 
-    async def _refresh_forever(self) -> None:
-        while not self._stopping:
+    async def _refresh_while(self, listener: Connection) -> None:
+        """Follow notices for as long as the listening connection lives."""
+        while not self._stopping and not listener.is_closed():
             with contextlib.suppress(NotPublishedError):
                 await self.refresh()
             await self._wait(POLL_S)

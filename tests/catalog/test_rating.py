@@ -112,7 +112,6 @@ def test_included_volumes_pay_first_and_then_the_plans_price(
         assert found.price_micro == price * 1_000_000
 
 
-@pytest.mark.clause("FUP-2")
 def test_unlimited_data_counts_towards_fair_use_and_costs_nothing_after_it(operator: Catalogue) -> None:
     found = rate(surf(), UNLIM, operator, AT)
     plan = operator.plan_version("kcell-unlim", 1)
@@ -205,6 +204,13 @@ def test_it_is_known_where_usage_is_not_controlled_in_real_time(
     operator: Catalogue, network: str | None, controlled: bool
 ) -> None:
     assert rate(call(KCELL, network), START, operator, AT).controlled is controlled
+
+
+@pytest.mark.clause("PSC-3.1.1")
+def test_a_third_partys_service_is_charged_by_the_operator_at_its_price(operator: Catalogue) -> None:
+    found = rate(Usage(CONTENT, offer="quiz"), START, operator, AT)
+    assert (found.cost(1), found.cost(3)) == (10_000, 30_000)  # 100.00 a question
+    assert (found.revenue, found.allowances, found.free) == ("revenue.content", (), False)
 
 
 def test_incoming_at_home_costs_nothing(operator: Catalogue) -> None:

@@ -208,6 +208,44 @@ async def test_another_process_follows_a_publication(
     assert follower.current().plan_version("kcell-start", 3).fee == 319_000
 
 
+async def test_a_follower_listens_again_after_its_connection_was_cut(
+    published: CatalogService, database: Database, clock: ManualClock
+) -> None:
+    follower = CatalogService(database, clock)
+    await follower.start()
+    try:
+        cut = await _until(database, "select pg_terminate_backend(pid) from pg_stat_activity where {}", None)
+        await _until(database, "select pid from pg_stat_activity where {}", cut)
+        await published.publish([start_plan(3, "2026-04-01", "3190.00")], author="lab")
+        async with asyncio.timeout(10):
+            while follower.current().edition < 2:
+                await asyncio.sleep(0)
+    finally:
+        await follower.stop()
+
+
+async def _until(database: Database, query: str, other_than: object) -> object:
+    """Ask about the session whose last statement was LISTEN until there is an answer."""
+    listening = query.format("query ilike 'listen%telco_catalog%' and datname = current_database()")
+    async with asyncio.timeout(10):
+        while (answer := await database.fetchval(listening)) in (None, other_than):
+            await asyncio.sleep(0)
+    return answer
+
+
+async def test_what_is_stored_in_an_older_form_is_named(
+    published: CatalogService, database: Database, clock: ManualClock
+) -> None:
+    await database.fetch(
+        "insert into catalog.item values ('plan', 'old', 1, $1, sha256(''), 'old.toml', 1)",
+        {"code": "old", "colour": 1},
+    )
+    with pytest.raises(
+        CatalogueError, match=r"published catalogue \(old\.toml\): plan\[old v1\]\.colour: is an unknown key"
+    ):
+        await CatalogService(database, clock).refresh()
+
+
 async def test_two_publications_at_once_do_not_both_add_a_version(
     published: CatalogService, database: Database, clock: ManualClock
 ) -> None:
