@@ -6,11 +6,14 @@ change, so each process remembers them.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, TypeAlias
+
+import asyncpg
 
 from telco.db import queries
 from telco.db.pool import Database
@@ -39,11 +42,14 @@ class Numbers:
         self._database = database
         self._terms: dict[Terms, int] = {}
         self._operator: dict[str, int] = {}
+        self._alone = asyncio.Lock()
 
     async def learn(self, ops: Sequence[Op]) -> None:
         """Make sure that `encode` knows every number that `ops` need.
 
-        New numbers are committed on a connection of their own: they stay right whatever becomes of the operations.
+        New numbers are committed on a connection of their own: they stay right whatever becomes of the operations. It
+        is not one of the pool's, because the caller may hold one already: as many callers as the pool has connections
+        would wait for each other for ever.
         """
         for op in ops:
             for code in (op.contra, op.grant_contra):
@@ -56,14 +62,26 @@ class Numbers:
     async def _operator_no(self, code: str) -> int:
         if not 0 < len(code) <= MAX_ID or not code.isprintable():
             raise InvalidOperationError(field="contra", why=f"must be 1 to {MAX_ID} printable characters")
-        async with self._database.acquire() as connection:
-            await connection.execute(_Q.register_operator_account, code)
-            return int(await connection.fetchval(_Q.find_operator_account, code))
+        async with self._alone:
+            if code in self._operator:
+                return self._operator[code]
+            connection = await asyncpg.connect(self._database.url)
+            try:
+                await connection.execute(_Q.register_operator_account, code)
+                return int(await connection.fetchval(_Q.find_operator_account, code))
+            finally:
+                await connection.close()
 
     async def _terms_no(self, key: Terms) -> int:
-        async with self._database.acquire() as connection:
-            await connection.execute(_Q.register_terms, *key)
-            return int(await connection.fetchval(_Q.find_terms, *key))
+        async with self._alone:
+            if key in self._terms:
+                return self._terms[key]
+            connection = await asyncpg.connect(self._database.url)
+            try:
+                await connection.execute(_Q.register_terms, *key)
+                return int(await connection.fetchval(_Q.find_terms, *key))
+            finally:
+                await connection.close()
 
     def encode(self, op: Op) -> Row:
         """Return `op` as its values in the columns of `ledger.apply_v1`.
