@@ -1,0 +1,267 @@
+"""Events become short messages to subscribers, each once.
+
+A consumer of the outbox gets an event at least once; the message's `dedupe_key` is made from what happened, so that the
+second time queues nothing. Who acted by SMS himself has read the answer and is not told again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from babel import Locale
+
+from telco.catalog.catalogue import Catalogue
+from telco.db.outbox import Dispatcher, OutboxEvent
+from telco.db.pool import Connection, Database
+from telco.kernel.clock import Clock
+from telco.kernel.i18n import Language, Text, Translator
+from telco.kernel.ids import AccountId, AccountRef, SubscriberId
+from telco.kernel.money import format_money, tenge
+from telco.kernel.units import Unit
+from telco.sms import wording
+from telco.sms.command import Codes, Line
+from telco.sms.faces import Enqueue
+from telco.sms.model import OutboundKind
+from telco.sms.runner import Runner
+from telco.subscribers.model import Channel, Ground, Scope, Subscriber
+from telco.subscribers.service import Subscribers
+
+SOON = timedelta(hours=24)
+"""How long a notice about the present is worth delivering."""
+LONG = timedelta(days=3)
+
+ANSWERED = frozenset({Channel.SMS, Channel.USSD})
+"""Channels whose command has told its outcome already."""
+
+
+class Notice(NamedTuple):
+    """What one event tells one subscriber."""
+
+    lines: tuple[Line, ...]
+    valid_for: timedelta = SOON
+
+
+Event = Mapping[str, Any]
+Writer = Callable[["Notices", Event, Subscriber], Notice | None]
+
+
+class Notices:
+    """Consumes events and queues what subscribers are to be told."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        translator: Translator,
+        subscribers: Subscribers,
+        catalogue: Callable[[], Catalogue],
+        enqueue: Enqueue,
+        codes: Codes | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._runner = Runner(translator)
+        self._subscribers = subscribers
+        self._catalogue = catalogue
+        self._enqueue = enqueue
+        self._codes = codes or Codes()
+
+    def subscribe_to(self, outbox: Dispatcher) -> None:
+        """Take every topic that somebody is told of."""
+        for topic in WRITERS:
+            outbox.subscribe(topic, self.on_event)
+
+    async def on_event(self, event: OutboxEvent) -> None:
+        """Tell everybody whom an event concerns. Contract: PSC-3.2.3, PSC-3.1.2"""
+        write = WRITERS[event.topic]
+        told = [
+            (reader, notice)
+            for reader in await self._readers(event.payload)
+            if (notice := write(self, event.payload, reader)) is not None
+        ]
+        if not told:
+            return
+
+        async def body(connection: Connection) -> None:
+            for reader, notice in told:
+                await self._enqueue(
+                    connection,
+                    reader.msisdn,
+                    "\n".join(line for text in notice.lines for line in [self._runner.say(text, reader.language)]),
+                    sender=self._codes.root,
+                    kind=OutboundKind.NOTICE,
+                    dedupe_key=f"{event.topic}:{_cause(event)}:{reader.subscriber_id}",
+                    valid_for=notice.valid_for,
+                )
+
+        await self._database.transact("sms.notice", body)
+
+    async def _readers(self, payload: Event) -> list[Subscriber]:
+        """The numbers that an event is about; a personal account may serve several."""
+        if "subscriber_id" in payload:
+            subscriber_id = SubscriberId(payload["subscriber_id"])
+            return list((await self._subscribers.find_by_ids([subscriber_id])).values())
+        if "account_id" in payload:
+            account = AccountRef(payload["shard"], AccountId(payload["account_id"]))
+            return await self._subscribers.find_by_account(account)
+        found = await self._subscribers.find(payload["msisdn"])
+        return [found] if found else []
+
+    # What each event says
+
+    def _threshold(self, event: Event, reader: Subscriber) -> Notice | None:
+        """A volume at 80 %, used up; a low balance. Contract: PSC-3.2.3, PSC-2.7, FUP-2"""
+        if event["level"] == "low":
+            return Notice((Text("Your balance is low: {money}. Top up in time.", money=format_money(event["left"])),))
+        unit = Unit(event["unit"])
+        kind = self._catalogue().allowance_types.get(event["code"])
+        if unit is Unit.MONEY or kind is None:
+            return None
+        name = kind.names.of(reader.language)
+        if event["level"] == "80":
+            left = wording.quantity(unit, event["left"])
+            return Notice((Text("{name}: 80% used, {left} left.", name=name, left=left),))
+        plan = self._catalogue().plan_version(reader.plan_code, reader.plan_version)
+        if plan.fair_use is not None and plan.fair_use.allowance == event["code"]:
+            return Notice((Text("{name}: used up. The speed is lowered until the next period.", name=name),))
+        return Notice((Text("{name}: used up. From now on the price of your plan applies.", name=name),))
+
+    def _fee_taken(self, event: Event, reader: Subscriber) -> Notice | None:
+        """A subscription fee was taken. Contract: PSC-1.1.2, PSC-3.2.4"""
+        amount = tenge(Decimal(event["amount"]))
+        if not amount or (event["first"] and event["kind"] == "service"):
+            return None  # the first fee of a service is part of the answer that switched it on
+        name = self._name(event["kind"], event["code"], event["version"], reader.language)
+        lines: list[Line] = [Text("{name}: fee {money} taken.", name=name, money=format_money(amount))]
+        if event["next_fee_at"]:
+            lines.append(Text("Next fee: {day}", day=self._day(event["next_fee_at"])))
+        return Notice(tuple(lines), LONG)
+
+    def _fee_not_taken(self, event: Event, reader: Subscriber) -> Notice:
+        """Not enough money for a fee. Contract: PSC-3.1.5.1, PSC-3.2.5"""
+        name = self._name(event["kind"], event["code"], event["version"], reader.language)
+        money = format_money(tenge(Decimal(event["amount"])))
+        return Notice((Text("{name}: not enough money for the fee of {money}. Top up.", name=name, money=money),), LONG)
+
+    def _credited(self, event: Event, _reader: Subscriber) -> Notice | None:
+        """Money came; who sent the card's code by SMS has read it in the answer. Contract: PSC-1.1.10, PSC-4.1"""
+        if str(event.get("request_id", "")).startswith("sms:"):
+            return None
+        amount, balance = format_money(event["amount"]), format_money(event["balance"])
+        return Notice((Text("Topped up by {money}.", money=amount), Text("Balance: {money}", money=balance)), LONG)
+
+    def _plan_changed(self, event: Event, reader: Subscriber) -> Notice:
+        name = self._name("plan", event["plan"], event["version"], reader.language)
+        return Notice((Text("Your plan is now {plan}.", plan=name),), LONG)
+
+    def _service_on(self, event: Event, reader: Subscriber) -> Notice | None:
+        """Somebody else switched it on for the subscriber. Contract: PSC-3.1.11"""
+        if event["channel"] in ANSWERED:
+            return None
+        return Notice((Text("{service} is on.", service=self._service(event["code"], reader.language)),), LONG)
+
+    def _service_off(self, event: Event, reader: Subscriber) -> Notice | None:
+        if event["channel"] in ANSWERED:
+            return None
+        return Notice((Text("{service} is off.", service=self._service(event["code"], reader.language)),), LONG)
+
+    def _suspended(self, event: Event, reader: Subscriber) -> Notice:
+        """Services were stopped or limited. Contract: PSC-3.1.5"""
+        if event["ground"] == Ground.MONEY:
+            return Notice((Text("Outgoing services are stopped: not enough money. Top up."),), LONG)
+        whole = Scope.FULL in event["scopes"]
+        first = Text("Services to your number are suspended.") if whole else Text("Some of your services are limited.")
+        return Notice((first, self._helpdesk(reader)), LONG)
+
+    def _resumed(self, event: Event, _reader: Subscriber) -> Notice | None:
+        """Services are back only when no suspension forbids them. Contract: PSC-3.1.5"""
+        if event["barred"]:
+            return None
+        return Notice((Text("Your services are available again."),), LONG)
+
+    def _acceded(self, event: Event, reader: Subscriber) -> Notice:
+        """A new subscriber learns his number, plan and the menu. Contract: PSC-2.3, PSC-2.5"""
+        plan = self._catalogue().plan_version(reader.plan_code, reader.plan_version).name.of(reader.language)
+        return Notice(
+            (
+                Text("Welcome! Your number: +{number}. Plan: {plan}.", number=event["msisdn"], plan=plan),
+                Text("Menu: *{root}#", root=self._codes.root),
+                self._helpdesk(reader),
+            ),
+            LONG,
+        )
+
+    def _number_changed(self, event: Event, _reader: Subscriber) -> Notice:
+        """Contract: PSC-2.11"""
+        return Notice((Text("Your new number: +{number}.", number=event["to"]),), LONG)
+
+    def _sim_swapped(self, _event: Event, reader: Subscriber) -> Notice:
+        """Contract: PSC-1.1.28"""
+        return Notice((Text("The SIM of your number was replaced. Not by you? Call us."), self._helpdesk(reader)), LONG)
+
+    def _application_decided(self, event: Event, _reader: Subscriber) -> Notice:
+        """Contract: PSC-1.1.7"""
+        number = event["application_id"]
+        if event["state"] == "done":
+            return Notice((Text("Your application No. {number} is granted.", number=number),), LONG)
+        return Notice((Text("Your application No. {number} is refused.", number=number),), LONG)
+
+    def _roaming_entered(self, event: Event, reader: Subscriber) -> Notice:
+        """On arrival in a partner's country: a debt may arise there. Contract: PSC-3.1.2, PSC-3.2.5"""
+        territories: Mapping[str, str] = Locale(reader.language.value).territories
+        country = territories.get(event["country"], event["country"])
+        return Notice(
+            (
+                Text("Welcome! You are in roaming: {country}. Calls, SMS and data are charged.", country=country),
+                Text("Usage there is not controlled in real time: a debt may arise and has to be paid."),
+                Text("Helpdesk: {number}", number=self._codes.helpdesk_from_anywhere),
+            )
+        )
+
+    def _helpdesk(self, reader: Subscriber) -> Text:
+        return Text("Helpdesk: {number}, free.", number=self._codes.helpdesk_of(reader))
+
+    def _name(self, kind: str, code: str, version: int, language: Language) -> str:
+        catalogue = self._catalogue()
+        item = catalogue.plan_version(code, version) if kind == "plan" else catalogue.service_version(code, version)
+        return item.name.of(language)
+
+    def _service(self, code: str, language: Language) -> str:
+        versions = self._catalogue().service_versions.get(code)
+        return versions[-1].name.of(language) if versions else code
+
+    def _day(self, moment: str) -> str:
+        return wording.day(datetime.fromisoformat(moment), self._clock.now())
+
+
+def _cause(event: OutboxEvent) -> str:
+    """What happened, as an id: the same whenever the same thing is reported."""
+    payload = event.payload
+    if event.topic == "ledger.threshold":
+        keys = ("shard", "account_id", "bucket_id", "level", "op_id")
+        return ":".join(str(payload[key]) for key in keys)
+    if "op_id" in payload:
+        return str(payload["op_id"])
+    return str(event.event_id)
+
+
+WRITERS: Mapping[str, Writer] = {
+    "ledger.threshold": Notices._threshold,
+    "billing.credited": Notices._credited,
+    "subscribers.fee_taken": Notices._fee_taken,
+    "subscribers.fee_not_taken": Notices._fee_not_taken,
+    "subscribers.plan_changed": Notices._plan_changed,
+    "subscribers.service_on": Notices._service_on,
+    "subscribers.service_off": Notices._service_off,
+    "subscribers.suspended": Notices._suspended,
+    "subscribers.resumed": Notices._resumed,
+    "subscribers.acceded": Notices._acceded,
+    "subscribers.number_changed": Notices._number_changed,
+    "subscribers.sim_swapped": Notices._sim_swapped,
+    "subscribers.application_decided": Notices._application_decided,
+    "charging.roaming_entered": Notices._roaming_entered,
+}
+"""Who writes the notice of which topic."""
