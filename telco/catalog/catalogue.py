@@ -50,11 +50,6 @@ class Timeline(tuple[D, ...]):
         index = bisect_right(self, moment, key=_effective_from)
         return self[index - 1] if index else None
 
-    def next_change(self, moment: datetime) -> datetime | None:
-        """Return when the next version takes effect, or None."""
-        index = bisect_right(self, moment, key=_effective_from)
-        return self[index].effective_from if index < len(self) else None
-
 
 def _effective_from(dated: _Dated) -> datetime:
     return dated.effective_from

@@ -205,14 +205,6 @@ class Numbering:
         found = self._tree.find(digits)
         return found if found is not None and _is_complete(digits, found.kind) else None
 
-    def tokens(self) -> frozenset[str]:
-        """Return every name by which a price row may mean a destination or class of traffic."""
-        names: set[str] = {*DestinationKind, *self.zones, *self.traffic.values(), INTERNET, ANYWHERE}
-        for operator in self.operators.values():
-            names.add(f"operator:{operator.code}")
-            names.update(f"brand:{brand}" for brand in operator.brands)
-        return frozenset(names)
-
 
 def _is_complete(digits: str, kind: DestinationKind) -> bool:
     """Say whether a number has as many digits as its country gives them; ITU-T E.164 allows fifteen."""
