@@ -17,6 +17,7 @@ insert into subscribers.term (name, valid_from, value) values
     ('number_quarantine_days', '2000-01-01', 90),      -- PSC-2.11, calendar days
     ('number_reservation_minutes', '2000-01-01', 30),
     ('numbers_reserved_at_once', '2000-01-01', 5),
+    ('low_balance_tiyn', '2000-01-01', 20000),         -- 200 tenge: below it a prepaid subscriber is told
     ('secret_tries', '2000-01-01', 5),                 -- PSC-1.1.5
     ('secret_lock_minutes', '2000-01-01', 60);
 

@@ -171,12 +171,12 @@ class NoPlanChangeError(DomainError):
 
 
 class NotEnoughMoneyError(DomainError):
-    """Not enough money on the account: {price} is needed, {available} is available."""
+    """Not enough money on the account: {price} is needed, {balance} is there."""
 
     code = "not_enough_money"
     status = 402
     price: str
-    available: str
+    balance: str
 
 
 class AccountRefusedError(DomainError):

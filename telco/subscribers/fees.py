@@ -130,7 +130,7 @@ class Fees:
         return ledger_model.purchase(
             due.account,
             due.op_id,
-            money.sum_of(due.amount),
+            ledger_model.sum_charge(due.amount),
             grants=grants,
             contra=contra,
             details=details,
@@ -146,8 +146,7 @@ class Fees:
         op = self.operation(due, now)
         if op is None:
             return await self.mark(conn, due, None, now)
-        (outcome,) = await self._ledger.apply(conn, [op])
-        return await self.mark(conn, due, outcome, now)
+        return await self.mark(conn, due, await money.apply(self._ledger, conn, op), now)
 
     async def mark(self, conn: Connection, due: DueFee, outcome: Outcome | None, now: datetime) -> FeeResult:
         """Note that a fee was taken, and begin its period, or that it was not, and when it is tried again.
@@ -163,7 +162,7 @@ class Fees:
         taken = outcome is None or outcome.status is Status.OK
         if outcome is not None and outcome.status not in (Status.OK, Status.INSUFFICIENT_FUNDS):
             raise AccountRefusedError(why=outcome.status.name.lower())
-        next_fee_at = self._next_fee_at(due, now) if taken else self._retry_at(now)
+        next_fee_at = self._next_fee_at(due) if taken else self._retry_at(now)
         if due.kind is FeeKind.PLAN:
             await self._mark_plan(conn, due, taken=taken, next_fee_at=next_fee_at, now=now)
         else:
@@ -179,14 +178,24 @@ class Fees:
             plan = self._catalogue().plan_version(due.code, due.version)
             await store_services.set_plan(conn, due.subscriber_id, plan, now)
             await store_services.finish_plan_change(conn, due.change_id, now)
-            await self._set_credit_limit(conn, due.account, plan, due.op_id)
+            await self._set_credit_limit(conn, due.account, plan, due.op_id, now)
             await self.end_unfit_services(conn, due.subscriber_id, plan, now)
             await tell_plan_changed(conn, due.subscriber_id, due.msisdn, due.language, plan, now)
         await store_services.mark_period(conn, due, taken=taken, next_fee_at=next_fee_at)
 
-    async def _set_credit_limit(self, conn: Connection, account: AccountRef, plan: Plan, op_id: str) -> None:
-        """An account has the limit of the plan joined last; prepaid plans have none. Contract: PSC-3.2.6"""
-        await self._ledger.set_credit_limit(conn, account, plan.credit_limit_default, f"credit-limit:{op_id}")
+    async def _set_credit_limit(
+        self, conn: Connection, account: AccountRef, plan: Plan, op_id: str, now: datetime
+    ) -> None:
+        """An account has the limit of the plan joined last; prepaid plans have none, and a mark for "low" notices.
+
+        Contract: PSC-3.2.6
+        """
+        low_mark = None
+        if plan.settlement is Settlement.PREPAID:
+            low_mark = (await store.terms(conn, self._calendar.today(now)))["low_balance_tiyn"]
+        await self._ledger.set_low_mark(conn, account, low_mark)
+        op = ledger_model.credit_limit(account, f"credit-limit:{op_id}", plan.credit_limit_default)
+        await money.apply(self._ledger, conn, op)
 
     async def _tell(
         self, conn: Connection, due: DueFee, *, taken: bool, next_fee_at: datetime | None, now: datetime
@@ -206,7 +215,7 @@ class Fees:
         topic = "subscribers.fee_taken" if taken else "subscribers.fee_not_taken"
         await outbox.emit(conn, topic, f"subscriber:{due.subscriber_id}", payload, at=now)
 
-    def _next_fee_at(self, due: DueFee, now: datetime) -> datetime | None:
+    def _next_fee_at(self, due: DueFee) -> datetime | None:
         if due.kind is FeeKind.PLAN:
             if not periods.repeats(self._catalogue().plan_version(due.code, due.version)):
                 return None
@@ -241,7 +250,7 @@ class Fees:
     def _plan_grants(self, due: DueFee, plan: Plan, now: datetime) -> tuple[BucketSpec, ...]:
         once = [a for a in plan.allowances if a.renew is Renewal.ONCE] if due.first else []
         renewed = [a for a in plan.allowances if a.renew is Renewal.INTERVAL]
-        until = plan.lasts.end(now) if plan.lasts is not None else None
+        until = periods.plan_end(plan, now)
         following = periods.next_period(plan, due.anchor, due.index)
         return (
             *(grant(a, plan.origin, now, until) for a in once),
@@ -268,7 +277,7 @@ class Fees:
         """
         subscription = await store_services.set_plan(work.conn, subscription.subscriber_id, plan, work.now)
         due = plan_fee(subscription, plan, periods.first_period(plan, work.today))
-        await self._set_credit_limit(work.conn, due.account, plan, due.op_id)
+        await self._set_credit_limit(work.conn, due.account, plan, due.op_id, work.now)
         result = await self.take(work.conn, due, work.now)
         joined = await store.lock_subscription(work.conn, subscription.subscriber_id)
         return Joined(joined, due.amount if result.taken else Tiyn(0))

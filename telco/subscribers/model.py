@@ -431,6 +431,8 @@ class PlanQuote:
     """Unused part of the running period's fee, where the old plan is pro-rated; given back at `effective_at`."""
     services_ending: tuple[str, ...]
     """Additional services that do not fit the new plan and end with the change."""
+    volumes_end: bool = False
+    """Whether what is left of the running period's included volumes ends with the change."""
 
     @property
     def cost(self) -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from telco.kernel.ids import AccountRef
-from telco.kernel.money import MICRO, Tiyn, json_money
+from telco.db.pool import Connection
+from telco.kernel.money import Tiyn, json_money
 from telco.kernel.msisdn import Msisdn
-from telco.kernel.units import Unit
 from telco.ledger import model as ledger_model
-from telco.ledger.model import Charge, Op, Outcome, Status
+from telco.ledger.model import Op, Outcome, Status
 from telco.ledger.service import Ledger
 from telco.subscribers import store_numbers
 from telco.subscribers.desk import Work
@@ -19,11 +18,13 @@ REVENUE_NUMBER = "revenue.number"
 REVENUE_PLAN = "revenue.plan"
 REVENUE_SERVICE = "revenue.service"
 REVENUE_CONTENT = "revenue.content"
+BREAKAGE = "breakage"
 
 
-def sum_of(amount: Tiyn) -> Charge:
-    """A plain sum of money, in tiyn."""
-    return Charge(Unit.MONEY, amount, (), 1, MICRO)
+async def apply(ledger: Ledger, conn: Connection, op: Op) -> Outcome:
+    """Carry one operation out in the caller's transaction."""
+    (outcome,) = await ledger.apply(conn, [op])
+    return outcome
 
 
 async def carry_out(ledger: Ledger, work: Work, op: Op, price: Tiyn) -> Outcome:
@@ -32,18 +33,12 @@ async def carry_out(ledger: Ledger, work: Work, op: Op, price: Tiyn) -> Outcome:
     Raises:
         NotEnoughMoneyError, AccountRefusedError
     """
-    (outcome,) = await ledger.apply(work.conn, [op])
+    outcome = await apply(ledger, work.conn, op)
     if outcome.status is Status.INSUFFICIENT_FUNDS:
-        raise NotEnoughMoneyError(price=json_money(price), available=await available(ledger, op.account))
+        raise NotEnoughMoneyError(price=json_money(price), balance=json_money(outcome.main_after))
     if outcome.status is not Status.OK:
         raise AccountRefusedError(why=outcome.status.name.lower())
     return outcome
-
-
-async def available(ledger: Ledger, account: AccountRef) -> str:
-    """What a personal account can pay now, in tenge; read beside the command's transaction."""
-    view = await ledger.balances(account)
-    return json_money(view.available_money)
 
 
 async def pay_for_number(ledger: Ledger, work: Work, subscription: Subscription, msisdn: Msisdn) -> Tiyn:
@@ -59,7 +54,7 @@ async def pay_for_number(ledger: Ledger, work: Work, subscription: Subscription,
         op = ledger_model.debit(
             subscription.account,
             f"number:{subscription.subscriber_id}:{msisdn}:{work.today.isoformat()}",
-            sum_of(number.price),
+            ledger_model.sum_charge(number.price),
             contra=REVENUE_NUMBER,
             details={"label": "number.price", "category": number.category, "number": msisdn},
         )

@@ -6,10 +6,12 @@ A period runs from the first moment of its first day to the first moment of the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from telco.catalog.fees import next_fee_date, prorated
+from telco.catalog.measures import SpanUnit, start_of_day
 from telco.catalog.model import FeeAnchor, Interval, Plan, Renewal, ServiceOffer
+from telco.kernel.calendar import ZONE, add_months
 from telco.kernel.money import Tiyn
 
 
@@ -66,6 +68,23 @@ def unused_fee(plan: Plan, anchor: date, index: int, today: date) -> Tiyn:
     if first_unused >= end:
         return Tiyn(0)
     return prorated(plan.fee, max(first_unused, start), end, (start, end))
+
+
+def plan_end(plan: Plan, joined_at: datetime) -> datetime | None:
+    """When a promotional plan has lasted, or None: counted in its own periods, the day of joining being the first day.
+
+    Three months from 15 March end with 14 June, where the third monthly period ends; nobody pays for a fourth.
+
+    Contract: PSC-1.1.22
+    """
+    if plan.lasts is None or plan.successor is None:
+        return None
+    if plan.lasts.unit is SpanUnit.HOUR:
+        return plan.lasts.end(joined_at)
+    joined = joined_at.astimezone(ZONE).date()
+    if plan.lasts.unit is SpanUnit.MONTH:
+        return start_of_day(add_months(joined, plan.lasts.count))
+    return start_of_day(joined + timedelta(days=plan.lasts.count))
 
 
 def first_service_period(offer: ServiceOffer, today: date) -> Period:

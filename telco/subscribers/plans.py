@@ -119,7 +119,7 @@ class Plans:
             _check_alone(subscription, plan)
         active = subscription.plan_state is PlanState.ACTIVE
         fee = Tiyn(periods.first_period(plan, work.today).fee + plan.joining_price)
-        refund = Tiyn(0)
+        refund, volumes_end = Tiyn(0), False
         if when is ChangeTime.NEXT_PERIOD and active and subscription.next_fee_at is not None:
             effective_at = subscription.next_fee_at
             begins = self._desk.calendar.today(effective_at)
@@ -127,6 +127,7 @@ class Plans:
         else:
             when, effective_at = ChangeTime.NOW, work.now
             if active and subscription.next_fee_at is not None:
+                volumes_end = True
                 old = catalogue.plan_version(subscription.plan_code, subscription.plan_version)
                 refund = periods.unused_fee(old, subscription.period_anchor, subscription.period_index, work.today)
         unfit = await self._fees.unfit_services(work.conn, subscription.subscriber_id, plan, work.now)
@@ -140,6 +141,7 @@ class Plans:
             fee=fee,
             refund=refund,
             services_ending=tuple(sorted({service.code for service in unfit})),
+            volumes_end=volumes_end,
         )
 
     async def change(self, quote: PlanQuote, origin: Origin) -> PlanQuote:
@@ -187,6 +189,13 @@ class Plans:
                 details={"label": "fee.refund", "code": subscription.plan_code},
             )
             await money.carry_out(self._desk.ledger, work, op, quote.refund)
+        if quote.volumes_end:
+            old = self._desk.catalogue().plan_version(subscription.plan_code, subscription.plan_version)
+            op_id = f"plan-end:{subscription.subscriber_id}:{change_id}"
+            drain = ledger_model.drain(
+                subscription.account, op_id, origin=old.origin, contra=money.BREAKAGE, details={"label": "plan.end"}
+            )
+            await money.apply(self._desk.ledger, work.conn, drain)
         plan = self._desk.catalogue().plan_version(quote.to_plan, quote.to_version)
         due = plan_fee(subscription, plan, periods.first_period(plan, work.today), change_id)
         fee_op = self._fees.operation(due, work.now)
@@ -262,6 +271,7 @@ class Plans:
             fee=plan.fee,
             refund=Tiyn(0),
             services_ending=(),
+            volumes_end=False,
         )
         await work.conn.fetch(store.Q.cancel_plan_change, subscription.subscriber_id)
         await store_services.add_plan_change(
@@ -300,4 +310,5 @@ def _terms(quote: PlanQuote) -> tuple[object, ...]:
         quote.fee,
         quote.refund,
         quote.services_ending,
+        quote.volumes_end,
     )

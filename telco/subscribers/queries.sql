@@ -319,6 +319,11 @@ select msisdn, from_at, until_at, reason from subscribers.number_history where s
 -- A card enters the stock.
 insert into subscribers.sim (iccid, imsi, kind, pack_msisdn) values ($1, $2, $3, $4) returning sim_id;
 
+-- name: add_sims
+-- A delivery of cards enters the stock.
+insert into subscribers.sim (iccid, imsi, kind)
+select iccid, imsi, $3 from unnest($1::text[], $2::text[]) as card (iccid, imsi);
+
 -- name: lock_sim
 -- A card by its number.
 select * from subscribers.sim where iccid = $1 for update;

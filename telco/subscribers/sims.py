@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from telco.kernel.ids import SubscriberId
@@ -13,6 +14,8 @@ from telco.subscribers.errors import ChannelRefusedError, NumberNotFreeError
 from telco.subscribers.model import Channel, Origin, Sim, SimId, SimKind, SimUse
 from telco.subscribers.numbers import FOREVER, pack_holder
 from telco.subscribers.store import Q
+
+MAX_CARDS_AT_ONCE = 10_000
 
 SWAP_CHANNELS = frozenset({Channel.OFFICE, Channel.APP, Channel.CABINET, Channel.DOCUMENT, Channel.SYSTEM})
 """Where identity can be shown; whoever merely holds the phone cannot move the number to another card."""
@@ -47,6 +50,28 @@ class Sims:
             return await store_numbers.add_sim(work.conn, iccid, imsi, kind, pack_msisdn)
 
         return await self._desk.carry_out("add_sim", Filing("add_sim", "stock", iccid, origin), body)
+
+    async def receive(self, cards: Sequence[tuple[str, str]], kind: SimKind, origin: Origin) -> int:
+        """Put a delivery of cards into stock, as (ICCID, IMSI), all or none, and return how many.
+
+        Raises:
+            IdentityNumberError: a number has a wrong form or check digit.
+            SimKnownError: one of them is known.
+
+        Contract: PSC-1.1.28
+        """
+        if len(cards) > MAX_CARDS_AT_ONCE:
+            raise ValueError(f"at most {MAX_CARDS_AT_ONCE} cards at once")
+        checked = [(rules.parse_iccid(iccid), rules.parse_imsi(imsi)) for iccid, imsi in cards]
+
+        async def body(work: Work) -> int:
+            await store_numbers.add_sims(work.conn, checked, kind)
+            work.outcome = f"{len(checked)} added"
+            work.details = {"cards": len(checked), "kind": kind}
+            return len(checked)
+
+        filing = Filing("receive_sims", "stock", f"{len(cards)} cards ({kind})", origin)
+        return await self._desk.carry_out("receive_sims", filing, body)
 
     async def swap(self, subscriber_id: SubscriberId, origin: Origin, *, iccid: str | None = None, reason: str) -> Sim:
         """Replace a subscription's card by one in stock, or by an eSIM; the number stays. Returns the new card.

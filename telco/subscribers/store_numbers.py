@@ -149,6 +149,16 @@ async def add_sim(conn: Connection, iccid: str, imsi: str, kind: SimKind, pack: 
     return SimId(sim_id)
 
 
+async def add_sims(conn: Connection, cards: Sequence[tuple[str, str]], kind: SimKind) -> None:
+    """Put a delivery of cards into stock.
+
+    Raises:
+        SimKnownError: the ICCID or IMSI of one is known.
+    """
+    with violations({"sim_iccid_key": SimKnownError(), "sim_imsi_key": SimKnownError()}):
+        await conn.execute(Q.add_sims, [card[0] for card in cards], [card[1] for card in cards], kind)
+
+
 async def lock_stock_sim(conn: Connection, iccid: str, msisdn: Msisdn) -> Sim:
     """Lock a card that may be given to `msisdn`.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from telco.catalog.model import OfferKind, Plan, ServiceOffer
 from telco.db.pool import Connection, Record
@@ -20,20 +19,16 @@ from telco.subscribers.model import (
     ServiceState,
     Subscription,
 )
+from telco.subscribers.periods import Period, plan_end
 from telco.subscribers.store import Q, to_subscription
-
-if TYPE_CHECKING:
-    from telco.subscribers.periods import Period
-
 
 # Plans
 
 
 async def set_plan(conn: Connection, subscriber_id: SubscriberId, plan: Plan, now: datetime) -> Subscription:
     """A subscription joins a plan; its first period is not yet paid. A promotional plan has an end."""
-    until = plan.lasts.end(now) if plan.lasts is not None and plan.successor is not None else None
     row = await conn.fetchrow(
-        Q.set_plan, subscriber_id, plan.code, plan.version, plan.brand, plan.settlement, now, until
+        Q.set_plan, subscriber_id, plan.code, plan.version, plan.brand, plan.settlement, now, plan_end(plan, now)
     )
     assert row is not None
     return to_subscription(row)

@@ -1,0 +1,43 @@
+"""Scheduled work of subscribers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from telco.db.jobs import Job
+from telco.subscribers.service import Subscribers
+
+_OFTEN = timedelta(minutes=5)
+_HOURLY = timedelta(hours=1)
+MAX_ROUNDS = 1_000
+
+
+def jobs(subscribers: Subscribers) -> list[Job]:
+    """Return the jobs: each looks for what is due now, so a run that was missed loses nothing.
+
+    Reads never wait for them: a suspension, pack or reservation past its end counts as ended at once.
+
+    Contract: PSC-1.1.22, PSC-2.4, PSC-2.11, PSC-6.3.1
+    """
+    return [
+        _job("subscribers.lapse_plans", _OFTEN, subscribers.plans.lapse),
+        _job("subscribers.end_stopped", _OFTEN, subscribers.contracts.end_stopped),
+        _job("subscribers.end_services", _OFTEN, subscribers.services.end_lapsed),
+        _job("subscribers.end_suspensions", _OFTEN, subscribers.suspensions.end_lapsed),
+        _job("subscribers.free_numbers", _HOURLY, subscribers.numbers.free_stale),
+        _job("subscribers.count_silence", _HOURLY, subscribers.contracts.count_silence),
+    ]
+
+
+def _job(name: str, interval: timedelta, batch: Callable[[], Awaitable[int]]) -> Job:
+    async def run(_: datetime) -> dict[str, object]:
+        done = 0
+        for _round in range(MAX_ROUNDS):
+            count = await batch()
+            if count == 0:
+                break
+            done += count
+        return {"done": done}
+
+    return Job(name, interval, run)
