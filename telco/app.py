@@ -35,6 +35,7 @@ from telco.sms.call_me import CallMe
 from telco.sms.command import Services
 from telco.sms.faces import SubscriberFaces
 from telco.sms.model import Inbound, Reply, UssdReply, UssdRequest
+from telco.sms.notices import Notices
 from telco.sms.service import SmsService
 from telco.subscribers import http as subscribers_http
 from telco.subscribers import jobs as subscribers_jobs
@@ -115,6 +116,9 @@ class App:
             redis=self.redis,
             enqueue=self.sms.enqueue,
         )
+        self.notices = Notices(
+            self.database, clock, self.translator, self.subscribers, self.catalog.current, self.sms.enqueue
+        )
 
     async def _answer_sms(self, inbound: Inbound) -> Reply | None:
         return await self._faces.answer_sms(inbound)
@@ -125,6 +129,7 @@ class App:
     def _build_background(self) -> None:
         self.outbox = Dispatcher(self.database, self.clock)
         self.outbox.subscribe("billing.credited", self.fees.on_credited)
+        self.notices.subscribe_to(self.outbox)
         self.jobs = JobRunner(self.database, self.clock)
         for job in (
             *ledger_jobs.jobs(self.ledger, self.clock),
