@@ -19,7 +19,7 @@ from telco.ledger.model import MAIN, AccountView, BucketView, Kind, StatementEnt
 from telco.ledger.service import Ledger
 from telco.sms import wording
 from telco.sms.command import Answer, Argument, Context, Line, Question, command
-from telco.subscribers.model import PlanState
+from telco.subscribers.model import Channel, PlanState
 
 LAST_CHARGES = 5
 
@@ -93,7 +93,7 @@ def _card_code(typed: str) -> str:
     arguments=(
         Argument(
             "code",
-            Text("Enter the {digits} digits of the card:", digits=CODE_DIGITS),
+            Text("Enter the {n} digits of the card:", n=CODE_DIGITS),
             "12345678901234",
             parse=_card_code,
         ),
@@ -204,13 +204,11 @@ async def tell_charges(ctx: Context) -> Answer:
 
 
 def _charge_line(ctx: Context, entry: StatementEntry) -> Text:
-    return Text(
-        "{day} {time} {what}: {sums}",
-        day=wording.day(entry.at, ctx.now),
-        time=wording.time(entry.at),
-        what=_what(entry),
-        sums=_sums(entry),
-    )
+    """A line of USSD leaves out the hour, so that two fit a page."""
+    when = wording.day(entry.at, ctx.now)
+    if ctx.channel is not Channel.USSD:
+        when = f"{when} {wording.time(entry.at)}"
+    return Text("{when} {what}: {taken}", when=when, what=_what(entry), taken=_taken(entry))
 
 
 def _what(entry: StatementEntry) -> Text:
@@ -220,11 +218,10 @@ def _what(entry: StatementEntry) -> Text:
     return describe(label) if label else Text("Charge")
 
 
-def _sums(entry: StatementEntry) -> Text:
-    """Money first; a charge paid by allowances alone says what it took of them."""
-    taken: Line = format_money(entry.cost_tiyn)
+def _taken(entry: StatementEntry) -> Line:
+    """The money; of a charge paid by allowances alone, what it took of them."""
     if entry.cost_tiyn == 0:
-        allowance = next((line for line in entry.lines if line.amount < 0 and line.unit is not Unit.MONEY), None)
-        if allowance is not None:
-            taken = wording.quantity(allowance.unit, -allowance.amount)
-    return Text("{taken}", taken=taken)
+        for line in entry.lines:
+            if line.amount < 0 and line.unit is not Unit.MONEY:
+                return wording.quantity(line.unit, -line.amount)
+    return format_money(entry.cost_tiyn)

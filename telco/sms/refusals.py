@@ -6,12 +6,14 @@ somebody typed.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Text
+from telco.kernel.money import format_money, tenge
 from telco.sms.command import Line
 
 MAX_ECHO = 24
@@ -24,25 +26,36 @@ TABLE: Mapping[str, Text] = {
     "secret_refused": Text("A PIN is 4 to 8 digits, not in a row and not all alike."),
     "suspended": Text("Services to your number are suspended."),
     "quote_changed": Text("The conditions have changed. Please look at them again."),
+    "plan_same": Text("You already have this plan."),
+    "plan_unfit": Text("This plan cannot be chosen for your number."),
+    "unknown_plan": Text("There is no such plan."),
+    "not_enough_money": Text("Not enough money: {price} is needed. Top up."),
+    "service_on": Text("This service is already on."),
+    "service_off": Text("This service is not on."),
+    "service_unfit": Text("This service does not fit your plan."),
+    "unknown_service": Text("There is no such service."),
+    "request_reused": Text("Please send the message again."),
 }
 """Sentences for a telephone, where the error's own is for staff or for programs."""
+
+_MONEY = re.compile(r"-?\d+\.\d\d")
 
 
 def explain(error: DomainError) -> tuple[Line, ...]:
     """Say an error to a subscriber."""
     short = TABLE.get(error.code)
     if short is not None:
-        return (Text(short.msgid, **{**_clean(error.fields), **short.params}),)
+        return (Text(short.msgid, **_clean(error.fields)),)
     return (Text(error.message, **_clean(error.fields)),)
 
 
 def _clean(fields: Mapping[str, Any]) -> dict[str, object]:
-    return {name: _echo(value) if isinstance(value, str) else value for name, value in fields.items()}
+    return {name: _written(value) if isinstance(value, str) else value for name, value in fields.items()}
 
 
-def _echo(value: str) -> Text | str:
-    """A sentence is translated where it is known; anything else is repeated briefly, without invisible characters."""
-    if value.isascii() and value.isprintable() and " " in value and len(value) > MAX_ECHO:
-        return Text(value.replace("{", "{{").replace("}", "}}"))
+def _written(value: str) -> str:
+    """Money as a subscriber reads it; whatever else is repeated, briefly and without invisible characters."""
+    if _MONEY.fullmatch(value):
+        return format_money(tenge(value))
     visible = "".join(character for character in value if not unicodedata.category(character).startswith("C"))
     return visible[:MAX_ECHO]

@@ -6,7 +6,7 @@ before. Processing a message twice gives the same answer and acts once: every ac
 
 from __future__ import annotations
 
-from telco.db.pool import LOST_CONNECTION
+from telco.db.pool import LOST_CONNECTION, DatabaseUnavailableError
 from telco.kernel.i18n import Language, Text
 from telco.sms.command import Answer, Command, Context, Question
 from telco.sms.dialogues import QUESTION_LIVES_S, DialoguesUnavailableError, Pending
@@ -43,7 +43,7 @@ class SmsRouter:
         )
         try:
             answer = await self._answer(ctx, inbound)
-        except LOST_CONNECTION:
+        except (DatabaseUnavailableError, *LOST_CONNECTION):
             raise
         except Exception:  # a defect of ours still gets an answer, with an id to ask the helpdesk about
             answer = self._runner.unexpected("sms")

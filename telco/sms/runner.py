@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import structlog
 from prometheus_client import Counter
 
-from telco.db.pool import LOST_CONNECTION
+from telco.db.pool import LOST_CONNECTION, DatabaseUnavailableError
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Language, Text, Translator
 from telco.sms import refusals
@@ -28,6 +28,9 @@ TENGE_SIGN = "₸"
 _TENGE_IN_GSM = "KZT"  # the sign is not in the GSM alphabet and would more than halve the room of an English text
 
 
+_UNAVAILABLE = 503
+
+
 class Refused(Answer):
     """The command was not carried out; the answer says why."""
 
@@ -43,7 +46,7 @@ class Value(NamedTuple):
 class Runner:
     """Reads arguments, asks for confirmation and runs handlers. Whatever a feature raises becomes an answer.
 
-    Only a lost database connection is raised on: the caller knows whether it can try again.
+    Only `DatabaseUnavailableError` is raised on: the caller knows whether it can try again.
     """
 
     def __init__(self, translator: Translator) -> None:
@@ -121,17 +124,22 @@ class Runner:
     async def _guard(self, ctx: Context, command: Command, work: Awaitable[T]) -> T | Refused:
         try:
             return await work
+        except LOST_CONNECTION as error:
+            raise self._unavailable(ctx, command) from error
         except DomainError as error:
+            if error.status == _UNAVAILABLE:
+                raise self._unavailable(ctx, command) from error
             outcome = error.code
             answer = Refused(*refusals.explain(error))
-        except LOST_CONNECTION:
-            _COMMANDS.labels(command.name, ctx.channel, "unavailable").inc()
-            raise
         except Exception:
             outcome = "error"
             answer = self.unexpected(command.name)
         _COMMANDS.labels(command.name, ctx.channel, outcome).inc()
         return answer
+
+    def _unavailable(self, ctx: Context, command: Command) -> DatabaseUnavailableError:
+        _COMMANDS.labels(command.name, ctx.channel, "unavailable").inc()
+        return DatabaseUnavailableError()
 
     def unexpected(self, name: str) -> Refused:
         """Log the exception in hand under an id and answer with it."""

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from telco.db.pool import LOST_CONNECTION
+from telco.db.pool import LOST_CONNECTION, DatabaseUnavailableError
 from telco.kernel.i18n import Language, Text
 from telco.kernel.msisdn import Msisdn
 from telco.sms import refusals
@@ -99,7 +99,7 @@ class _Step:
             return await self._answer()
         except DialoguesUnavailableError as error:
             return self.closing(*refusals.explain(error))
-        except LOST_CONNECTION:
+        except (DatabaseUnavailableError, *LOST_CONNECTION):
             log.warning("ussd_without_database")
             return self.closing(refusals.TABLE["database_unavailable"])
         except Exception:  # a defect of ours still gets an answer, with an id to ask the helpdesk about

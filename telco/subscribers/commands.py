@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -104,8 +105,10 @@ async def _moments(ctx: Context, values: Mapping[str, str]) -> Sequence[Choice]:
     return choices
 
 
-def _cost(quote: PlanQuote) -> str:
-    return format_money(quote.cost)
+def _cost(quote: PlanQuote) -> Text:
+    if quote.cost < 0:
+        return Text("{money} comes back", money=format_money(-quote.cost))
+    return Text("{money}", money=format_money(quote.cost)) if quote.cost else Text("free")
 
 
 async def _ask_plan(ctx: Context, plan: str, when: str) -> Answer:
@@ -120,6 +123,8 @@ async def _ask_plan(ctx: Context, plan: str, when: str) -> Answer:
     else:
         day = wording.day(quote.effective_at, ctx.now)
         lines = [Text("{plan} from {day}: {money}.", plan=name, day=day, money=_cost(quote))]
+    if quote.volumes_end:
+        lines.append(Text("What is left of the volumes of this period ends."))
     if quote.services_ending:
         lines.append(Text("Will end: {services}.", services=_names(ctx, quote.services_ending)))
     return Question(*lines, to_plan.summary.of(ctx.language), state=_stored(quote))
@@ -136,29 +141,17 @@ def _offer_name(ctx: Context, code: str) -> str:
 
 def _stored(quote: PlanQuote) -> dict[str, Any]:
     """A quote as the question keeps it until the answer."""
-    return {
-        "from_plan": quote.from_plan,
-        "to_plan": quote.to_plan,
-        "to_version": quote.to_version,
-        "when": quote.when,
-        "effective_at": quote.effective_at.isoformat(),
-        "fee": quote.fee,
-        "refund": quote.refund,
-        "services_ending": list(quote.services_ending),
-    }
+    return {**asdict(quote), "effective_at": quote.effective_at.isoformat()}
 
 
-def _restored(ctx: Context, state: Mapping[str, Any]) -> PlanQuote:
+def _restored(state: Mapping[str, Any]) -> PlanQuote:
     return PlanQuote(
-        subscriber_id=ctx.subscriber.subscriber_id,
-        from_plan=state["from_plan"],
-        to_plan=state["to_plan"],
-        to_version=state["to_version"],
-        when=ChangeTime(state["when"]),
-        effective_at=datetime.fromisoformat(state["effective_at"]),
-        fee=Tiyn(state["fee"]),
-        refund=Tiyn(state["refund"]),
-        services_ending=tuple(state["services_ending"]),
+        **{
+            **state,
+            "when": ChangeTime(state["when"]),
+            "effective_at": datetime.fromisoformat(state["effective_at"]),
+            "services_ending": tuple(state["services_ending"]),
+        }
     )
 
 
@@ -182,7 +175,7 @@ def _restored(ctx: Context, state: Mapping[str, Any]) -> PlanQuote:
 )
 async def change_plan(ctx: Context, state: Mapping[str, Any], **_said: str) -> Answer:
     """Change the plan as quoted. Contract: PSC-1.1.5, PSC-1.1.22, PSC-3.1.11"""
-    quote = _restored(ctx, state)
+    quote = _restored(state)
     name = _catalogue(ctx).plan_version(quote.to_plan, quote.to_version).name.of(ctx.language)
     done = quote
     already = (ctx.subscriber.plan_code, ctx.subscriber.plan_version) == (quote.to_plan, quote.to_version)
