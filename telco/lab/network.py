@@ -47,7 +47,7 @@ MAX_TALK_S: Final = 24 * 3600
 MAX_DATA_BYTES: Final = 100_000_000_000
 MAX_SMS_CHARACTERS: Final = 1_000
 MAX_USSD_CHARACTERS: Final = 182
-STOP_PATIENCE_S: Final = 2.0
+STOP_PATIENCE_S: Final = 0.8
 """How long sessions in progress may take to report their last use when the network stops."""
 
 _GENERATIONS = {Technology.LTE: 4, Technology.UMTS: 3}

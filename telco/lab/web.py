@@ -26,7 +26,7 @@ MAX_BODY_BYTES: Final = 16_384
 MEGABYTE: Final = 1_000_000
 KEEPALIVE_S: Final = 15.0
 """A comment is sent on an idle stream this often, so that a dead reader is noticed."""
-STOP_PATIENCE_S: Final = 1.0
+STOP_PATIENCE_S: Final = 0.4
 LOCAL_HOSTS: Final = frozenset(("127.0.0.1", "localhost", "[::1]"))
 
 _HEADERS: Final = {
