@@ -11,6 +11,7 @@ create table charging.session (
     account_id     bigint      not null,
     request        jsonb       not null,
     rate           jsonb       not null,
+    fair_use       jsonb,
     last_seq       int         not null,
     used_before    bigint      not null,
     used           bigint      not null,

@@ -62,6 +62,8 @@ class Grant:
     """Report at the latest after this many seconds."""
     cost: Tiyn = Tiyn(0)
     """Money taken by this request."""
+    speed_kbps: int | None = None
+    """The soft limit of fair use, once the plan's threshold is used up; None for full speed."""
     label: str = ""
     replayed: bool = False
 

@@ -1,14 +1,15 @@
 -- name: insert_session
 -- A session begins; nothing when the network repeats its first request.
-insert into charging.session (session_id, request_sha256, msisdn, shard, account_id, request, rate, last_seq,
+insert into charging.session (session_id, request_sha256, msisdn, shard, account_id, request, rate, fair_use, last_seq,
                               used_before, used, state, started_at, seen_at)
-values ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 'open', $8, $8)
+values ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, 'open', $9, $9)
 on conflict (session_id) do nothing
 returning session_id;
 
 -- name: find_session
 -- A session as it stands.
-select session_id, request_sha256, msisdn, shard, account_id, request, rate, last_seq, used_before, used, state
+select session_id, request_sha256, msisdn, shard, account_id, request, rate, fair_use, last_seq, used_before, used,
+       state
 from charging.session where session_id = $1;
 
 -- name: count_usage

@@ -60,6 +60,8 @@ class GrantOut(ApiModel):
     """Tenge taken by this request."""
     label: Annotated[str, Field(examples=["voice.on_net"])]
     """What it was rated as."""
+    speed_kbps: int | None
+    """The soft limit of fair use, until the plan's next period; none for full speed."""
     replayed: bool
     """The request had been answered before."""
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from telco.catalog.catalogue import Catalogue
-from telco.catalog.model import Access, Portion
+from telco.catalog.model import Access, FairUse, Portion, Service
 from telco.catalog.rates import Profile, Rate, Usage
 from telco.catalog.rating import portion, rate
 from telco.charging import rules, store
@@ -81,7 +81,7 @@ class Charging:
                 raise SessionReusedError(session_id=request.request_id)
             if known.last_seq > 0:
                 return Grant(Result.STALE_REQUEST, replayed=True)
-            return await self._grant(known, replace_seq=0)
+            return await self._slowed(known, await self._grant(known))
         subscriber = await self._subscribers.find(request.msisdn)
         if subscriber is None or subscriber.state is not SubscriptionState.ACTIVE:
             return Grant(Result.UNKNOWN_SUBSCRIBER)
@@ -89,14 +89,17 @@ class Charging:
         refused = rules.refusal(subscriber, found, request.direction) or await self._roaming_refusal(subscriber, found)
         if refused is not None:
             return Grant(refused, label=found.label)
-        session = Session(request.request_id, digest, subscriber.account, request, found, 0, 0, 0, SessionState.OPEN)
+        fair_use = self._fair_use(subscriber) if request.service is Service.DATA and not found.roaming else None
+        session = Session(
+            request.request_id, digest, subscriber.account, request, found, fair_use, 0, 0, 0, SessionState.OPEN
+        )
 
         async def body(connection: Connection) -> bool:
-            return await store.insert_session(connection, digest, subscriber.account, request, found, self._clock.now())
+            return await store.insert_session(connection, session, self._clock.now())
 
         if not await self._database.transact("charging.start", body):
             return await self.start(request)  # the same request came twice at once: answer from the stored one
-        return await self._grant(session, replace_seq=0)
+        return await self._slowed(session, await self._grant(session))
 
     async def update(self, session_id: str, seq: int, used: int, requested: int | None = None) -> Grant:
         """Count `used` since the last report and reserve the next portion, in one operation of the ledger.
@@ -114,7 +117,7 @@ class Charging:
         session = replace(session, request=replace(session.request, requested=requested))
         grant = await self._count(session, seq, used, more=True)
         await store.count_usage(self._database, session_id, seq, used, self._clock.now(), SessionState.OPEN)
-        return grant
+        return await self._slowed(session, grant)
 
     async def stop(self, session_id: str, seq: int, used: int) -> Grant:
         """Count what was used since the last report, return the rest of the hold, end the session."""
@@ -217,6 +220,21 @@ class Charging:
         )
         return rate(usage, profile, self._catalogue(), self._clock.now())
 
+    def _fair_use(self, subscriber: Subscriber) -> FairUse | None:
+        return self._catalogue().plan_version(subscriber.plan_code, subscriber.plan_version).fair_use
+
+    async def _slowed(self, session: Session, grant: Grant) -> Grant:
+        """Lower the speed once an unlimited plan's threshold is used up; its next period brings a new threshold.
+
+        Contract: FUP-2, PSC-3.1.12
+        """
+        fair_use = session.fair_use
+        if fair_use is None or not grant.given:
+            return grant
+        view = await self._ledger.balances(session.account)
+        left = sum(bucket.balance for bucket in view.buckets if bucket.code == fair_use.allowance and bucket.available)
+        return grant if left > 0 else replace(grant, speed_kbps=fair_use.speed_kbps)
+
     async def _roaming_refusal(self, subscriber: Subscriber, found: Rate) -> Result | None:
         """Roaming works once the account holds the operator's threshold sum. Contract: PSC-3.1.2"""
         if not found.roaming or found.free:
@@ -227,15 +245,15 @@ class Charging:
         view = await self._ledger.balances(subscriber.account)
         return None if view.available_money >= threshold else Result.ROAMING_THRESHOLD
 
-    async def _grant(self, session: Session, *, replace_seq: int) -> Grant:
-        """Reserve the first portion."""
+    async def _grant(self, session: Session) -> Grant:
+        """Reserve the first portion, as report number 0."""
         found, size = session.rate, _portion(session, already=0)
         if rules.rateless(found) or not found.controlled:
             return Grant(Result.GRANTED, size, _validity(session), label=found.label)
         outcome = await self._ledger.submit(
             ledger_model.reserve(
                 session.account,
-                f"{session.session_id}:{replace_seq}",
+                f"{session.session_id}:0",
                 Charge(*found.charge(size), fixed_tiyn=found.connection),
                 hold_id=session.session_id,
                 hold_deadline=self._deadline(session),
@@ -315,12 +333,12 @@ def _portion(session: Session, *, already: int) -> int:
 def _granted(outcome: Outcome, found: Rate, asked: int, validity_s: int) -> Grant:
     cost = Tiyn(outcome.cost_tiyn)
     if outcome.status is not Status.OK:
-        return Grant(Result.INSUFFICIENT_FUNDS, 0, 0, cost, found.label, outcome.replayed)
+        return Grant(Result.INSUFFICIENT_FUNDS, cost=cost, label=found.label, replayed=outcome.replayed)
     granted = min(asked, outcome.granted_quantity) if validity_s else asked
     if asked and granted == 0:
-        return Grant(Result.INSUFFICIENT_FUNDS, 0, 0, cost, found.label, outcome.replayed)
+        return Grant(Result.INSUFFICIENT_FUNDS, cost=cost, label=found.label, replayed=outcome.replayed)
     result = Result.FINAL if granted < asked else Result.GRANTED
-    return Grant(result, granted, validity_s, cost, found.label, outcome.replayed)
+    return Grant(result, granted, validity_s, cost, label=found.label, replayed=outcome.replayed)
 
 
 def _details(request: UsageRequest, found: Rate) -> dict[str, object]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from telco.catalog.model import Access, Direction, Portion, Service
+from telco.catalog.model import Access, Direction, FairUse, Portion, Service
 from telco.catalog.rates import Rate
 from telco.charging.model import UsageRequest
 from telco.db import queries
@@ -34,25 +34,26 @@ class Session:
     account: AccountRef
     request: UsageRequest
     rate: Rate
+    fair_use: FairUse | None
     last_seq: int
     used_before: int
     used: int
     state: SessionState
 
 
-async def insert_session(
-    connection: Connection, digest: bytes, account: AccountRef, request: UsageRequest, rate: Rate, now: datetime
-) -> bool:
+async def insert_session(connection: Connection, session: Session, now: datetime) -> bool:
     """Begin a session; False when there is one of this id already."""
+    account, request = session.account, session.request
     row = await connection.fetchval(
         _Q.insert_session,
-        request.request_id,
-        digest,
+        session.session_id,
+        session.request_sha256,
         request.msisdn,
         account.shard,
         account.account_id,
         _request_fields(request),
-        _rate_fields(rate),
+        _rate_fields(session.rate),
+        asdict(session.fair_use) if session.fair_use is not None else None,
         now,
     )
     return row is not None
@@ -91,6 +92,7 @@ def _session(row: Record) -> Session:
         account=AccountRef(row["shard"], AccountId(row["account_id"])),
         request=_request(row["request"]),
         rate=_rate(row["rate"]),
+        fair_use=FairUse(**row["fair_use"]) if row["fair_use"] is not None else None,
         last_seq=row["last_seq"],
         used_before=row["used_before"],
         used=row["used"],

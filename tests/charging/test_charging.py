@@ -292,3 +292,18 @@ async def test_a_used_up_allowance_tells_once_at_each_level(world: World) -> Non
     )
     levels = [row["payload"]["level"] for row in rows if row["payload"]["code"] == "data.any"]
     assert levels == ["80", "100"]
+
+
+@pytest.mark.clause("FUP-2", "PSC-3.1.12")
+async def test_unlimited_data_slows_down_after_its_threshold_until_the_next_period(world: World) -> None:
+    subscriber = await world.subscriber("kcell-unlim", money="14000")  # 60 GB at full speed
+    await world.charging.start(_data(subscriber, access=Access.NR))
+    full = await world.charging.update("data", 1, 59 * GIGABYTE)
+    assert (full.result, full.speed_kbps) == (Result.GRANTED, None)
+    slowed = await world.charging.update("data", 2, GIGABYTE)
+    assert (slowed.result, slowed.speed_kbps) == (Result.GRANTED, 1024)
+    assert await world.main(subscriber) == tenge(14000 - 6990)  # and it costs nothing
+    world.clock.advance(timedelta(days=31))  # 2 April
+    await world.fees.run()
+    renewed = await world.charging.update("data", 3, MEGABYTE)
+    assert (renewed.result, renewed.speed_kbps) == (Result.GRANTED, None)
