@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Any
@@ -48,6 +49,10 @@ or find ours in the answer.</p>
 en); <a href="/problems">all codes</a>. The machine-readable description is
 <a href="/openapi.json">/openapi.json</a>.</p>
 """
+
+
+_REPEATED = re.compile(r"\^(?:(?P<digit>\\d)|\[(?P<first>[0-9A-Za-z])[^\]]*\])\{(?P<count>\d+)(?:,\d+)?\}\$")
+"""A pattern that repeats one class of characters, such as ``^[0-9a-f]{64}$``: an example of it is easily made."""
 
 
 def page(api: Api, document: dict[str, Any]) -> str:
@@ -98,6 +103,8 @@ def curl(route: Route, document: dict[str, Any]) -> str:
         lines.append('-H "Authorization: Bearer $API_KEY"')
     if route.idempotent:
         lines.append('-H "Idempotency-Key: example-$(date +%s)"')
+    if route.audit:
+        lines.append('-H "X-Ground: request 17"')
     if route.body is not None:
         content = operation["requestBody"]["content"]["application/json"]
         body = content.get("example", None) or example(content["schema"], document)
@@ -141,12 +148,19 @@ def _example_of_type(schema: dict[str, Any], document: dict[str, Any], depth: in
             return True
         case "null":
             return None
+    return _example_string(schema)
+
+
+def _example_string(schema: dict[str, Any]) -> str:
+    if match := _REPEATED.fullmatch(schema.get("pattern", "")):
+        first = "1" if match["digit"] else match["first"]
+        return first * int(match["count"])
     formats = {
         "date": "2026-03-01",
         "date-time": "2026-03-01T09:00:00Z",
         "uuid": "0198c5de-0000-7000-8000-000000000000",
     }
-    return formats.get(schema.get("format", ""), "text")
+    return formats.get(schema.get("format", ""), "text").ljust(schema.get("minLength", 0), "x")
 
 
 def _text(value: Any) -> str:

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import WithDefaultSchema
 
 from telco.kernel.errors import DomainError
+from telco.kernel.money import json_money
 from telco.web import errors
 from telco.web.api import PUBLIC, Api, Route
 from telco.web.problem import CONTENT_TYPE, TITLES, Problem
@@ -33,9 +36,20 @@ _GROUND = {
     "name": "X-Ground",
     "in": "header",
     "required": False,
-    "description": "Why you do this; kept in the audit trail.",
+    "description": "Why you read or change this; kept in the audit trail. Some routes refuse a call without it.",
     "schema": {"type": "string", "maxLength": 200},
 }
+
+
+class _SchemaGenerator(GenerateJsonSchema):
+    """Writes defaults as they stand on the wire: pydantic shows those of a body as they are inside."""
+
+    def default_schema(self, schema: WithDefaultSchema) -> JsonSchemaValue:
+        made = super().default_schema(schema)
+        default = made.get("default")
+        if made.get("type") == "string" and isinstance(default, int):  # money: tiyn inside, a string outside
+            made["default"] = json_money(default)
+        return made
 
 
 def build(api: Api, server_url: str) -> dict[str, Any]:
@@ -77,7 +91,7 @@ def _schemas(api: Api) -> tuple[Schemas, dict[str, Any]]:
             for name in model.model_fields:
                 adapter: TypeAdapter[Any] = TypeAdapter(_annotated(model, name))
                 inputs.append((f"{route.operation}:{part}.{name}", "validation", adapter))
-    made, definitions = TypeAdapter.json_schemas(inputs, ref_template=REF)
+    made, definitions = TypeAdapter.json_schemas(inputs, ref_template=REF, schema_generator=_SchemaGenerator)
     schemas = {(str(key), mode): dict(schema) for (key, mode), schema in made.items()}
     return schemas, dict(definitions.get("$defs", {}))
 

@@ -9,11 +9,14 @@ from typing import Any
 
 import aiohttp
 import pytest
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from telco.db.pool import Database
+from telco.kernel.calendar import Calendar
 from telco.kernel.clock import ManualClock
 from telco.kernel.i18n import Translator
+from telco.web.api import Api
 from telco.web.health import Health, database_check, redis_check
 from telco.web.pipeline import Limits
 from telco.web.server import RunningServer, create_app, start_server
@@ -99,3 +102,51 @@ async def running(
     async with aiohttp.ClientSession() as client:
         yield Site(server, client, shop, health, database, app, keys)
     await server.stop()
+
+
+@dataclass
+class Service:
+    """The whole service, as `telco serve` composes it."""
+
+    url: str
+    api: Api
+    keys: dict[Role, str]
+
+
+@pytest.fixture
+async def service(
+    database: Database, database_url: str, redis_url: str, clock: ManualClock, calendar: Calendar
+) -> AsyncIterator[Service]:
+    """With the demo operator's catalogue, a subscriber with the documents' number, and a key for every role."""
+    from telco.app import App
+    from telco.settings import (
+        CardSettings,
+        DatabaseSettings,
+        HttpSettings,
+        Mode,
+        RedisSettings,
+        Settings,
+        StaffSettings,
+    )
+    from tests.world import World
+
+    world = World(database, clock, calendar)
+    await world.open()
+    await world.subscriber(money="5000", number=NUMBER)
+    async with database.acquire() as conn:
+        keys = {role: await create_principal(conn, role, [role], pepper=PEPPER, now=clock.now()) for role in Role}
+    app = App(
+        Settings(
+            mode=Mode.DEMO,
+            database=DatabaseSettings(url=SecretStr(database_url)),
+            redis=RedisSettings(url=SecretStr(redis_url)),
+            http=HttpSettings(port=0),
+            staff=StaffSettings(pepper=SecretStr(PEPPER)),
+            cards=CardSettings(pepper=SecretStr(PEPPER)),
+        ),
+        clock,
+    )
+    server = await app.start()
+    yield Service(server.url, app.api(), keys)
+    await app.stop()
+    await world.close()

@@ -61,6 +61,8 @@ TEXTS = (
 )
 NUMBERS = (0, -1, 1, 2**31, 2**63 - 1, 2**63, -(2**63) - 1, 10**30, 0.1, -0.0, 1e308)
 
+ORDINARY = {"Content-Type": "application/json", "X-Ground": "request 17"}
+
 texts = st.sampled_from(TEXTS) | st.text(max_size=30)
 scalars = texts | st.sampled_from(NUMBERS) | st.integers() | st.booleans() | st.none()
 values = scalars | st.recursive(
@@ -87,7 +89,7 @@ def attacks(draw: st.DrawFn, routes: list[Route], document: dict[str, Any]) -> A
     """Draw a request to one of `routes`; `document` is their OpenAPI document."""
     route = draw(st.sampled_from(routes))
     operation = document["paths"][route.path][route.method.lower()]
-    headers = {"Idempotency-Key": draw(st.uuids()).hex, "Content-Type": "application/json"}
+    headers = {**ORDINARY, "Idempotency-Key": draw(st.uuids()).hex}
     for name in ("Idempotency-Key", "Content-Type", "Accept-Language", "X-Request-Id", "X-Ground", "If-None-Match"):
         if draw(st.integers(0, 15)) == 0:
             headers[name] = draw(header_texts)
@@ -171,3 +173,20 @@ def _spoil(draw: st.DrawFn, value: Any) -> Any:
 
 def _encode(value: Any) -> bytes:
     return json.dumps(value).encode()
+
+
+def example(route: Route, document: dict[str, Any]) -> Attack:
+    """Make the request that the route's documents show: the one that nobody can call hostile."""
+    operation = document["paths"][route.path][route.method.lower()]
+    path = route.path
+    for parameter in operation["parameters"]:
+        value = quote(_text(docs.example(parameter["schema"], document)), safe="")
+        if parameter["in"] == "path":
+            path = path.replace(f"{{{parameter['name']}}}", value)
+        elif parameter["in"] == "query" and parameter["required"]:
+            path += ("&" if "?" in path else "?") + f"{parameter['name']}={value}"
+    body = None
+    if route.body is not None:
+        content = operation["requestBody"]["content"]["application/json"]
+        body = _encode(content.get("example") or docs.example(content["schema"], document))
+    return Attack(route, path, body, {**ORDINARY, "Idempotency-Key": route.operation})

@@ -11,14 +11,15 @@ from typing import Any
 import aiohttp
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from openapi_spec_validator import OpenAPIV31SpecValidator
 from yarl import URL
 
 from telco.web import openapi
 from telco.web.api import Api
 from telco.web.server import API
 from telco.web.staff import Role
-from tests.web.conftest import Site
-from tests.web.hostile import Attack, attacks
+from tests.web.conftest import Service, Site
+from tests.web.hostile import Attack, attacks, example
 
 HOSTILE = settings(
     max_examples=250,
@@ -66,3 +67,23 @@ async def test_the_sample_api_withstands_every_attack(site: Site, data: st.DataO
 
 def test_the_attacks_reached_every_layer() -> None:
     assert {201, 400, 422} <= SEEN, "runs after the test above"
+
+
+@HOSTILE
+@given(data=st.data())
+async def test_the_whole_service_withstands_every_attack(service: Service, data: st.DataObject) -> None:
+    attack = data.draw(any_attack(service.api))
+    async with aiohttp.ClientSession() as client:
+        await strike(client, service.url, attack, service.keys)
+
+
+async def test_every_route_takes_its_own_example(service: Service) -> None:
+    """The documents' curl line of a route may be refused by what the subscriber has, not for its form."""
+    document = openapi.build(service.api, service.url)
+    OpenAPIV31SpecValidator(document).validate()
+    async with aiohttp.ClientSession() as client:
+        for route in service.api:
+            attack = example(route, document)
+            status, body = await strike(client, service.url, attack, service.keys)
+            assert status not in (400, 401, 403, 415), (attack, body)
+            assert status != 422 or body["code"] != "invalid_request", (attack, body)
