@@ -41,6 +41,9 @@ def paginate(lines: Sequence[str], footer: Footer, *, up: bool, hint: str = "", 
     if hint:
         at = min(at, len(bodies) - 1)
         bodies[at:] = _bodies([hint, *"\n".join(bodies[at:]).split("\n")], longest)
+    joined = "\n".join(bodies[-2:])
+    if fits(_page(joined, footer.back)):  # the last page needs no way on, so it may hold a line more
+        bodies[-2:] = [joined]
     last = len(bodies) - 1
     pages: list[str] = []
     for index, body in enumerate(bodies):

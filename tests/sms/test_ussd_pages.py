@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from telco.sms.pages import Footer, fits, paginate
 from telco.sms.text import Coding, coding_of, units
 
-RU = Footer("0 Назад", "9 Далее")
+RU = Footer("0 Назад", "9 Ещё")
 
 
 def octets(page: str) -> int:
@@ -32,13 +32,13 @@ def test_a_page_ends_between_lines() -> None:
     # 4 lines of 29 characters and their line ends: 30 + 29 + 1 + 15 of the footer is 75, a third line is too much.
     lines = [f"{n} {'х' * 27}" for n in range(1, 5)]
     first, second = paginate(lines, RU, up=True)
-    assert first == f"{lines[0]}\n{lines[1]}\n0 Назад 9 Далее"
+    assert first == f"{lines[0]}\n{lines[1]}\n0 Назад 9 Ещё"
     assert second == f"{lines[2]}\n{lines[3]}\n0 Назад"
 
 
 def test_the_first_page_of_the_root_offers_no_way_back() -> None:
     first, *_, last = paginate(["слово " * 40], RU, up=False)
-    assert first.endswith("\n9 Далее")
+    assert first.endswith("\n9 Ещё")
     assert last.endswith("\n0 Назад")
 
 

@@ -101,7 +101,7 @@ async def test_a_question_by_menu(desk: Desk) -> None:
 async def test_unknown_input_gets_a_hint_and_the_same_page(desk: Desk) -> None:
     assert (await dial(desk, "*111#", "7")).text == f"Введите цифру из списка.\n{ROOT}"
     assert (await dial(desk, "*111#", "2", "привет")).text == (
-        "Введите цифру из списка.\nThings\n1 Buy\n2 Code\n3 Two\n4 Empty\n0 Назад 9 Далее"
+        "Введите цифру из списка.\nThings\n1 Buy\n2 Code\n3 Two\n4 Empty\n5 Fail\n0 Назад 9 Ещё"
     )
     assert (await dial(desk, "*111*2*1#", "9", "5")).text.startswith("Такого нет в списке.\n")
     assert (await dial(desk, "*111*2*2#", "нет цифр")).text == (
@@ -120,7 +120,7 @@ async def test_zero_leads_back(desk: Desk) -> None:
 
 async def test_nine_shows_more(desk: Desk) -> None:
     first = await dial(desk, "*111*2*6#")
-    assert first == UssdReply("1. Строка номер 1 из списка\n2. Строка номер 2 из списка\n0 Назад 9 Далее", more=True)
+    assert first == UssdReply("1. Строка номер 1 из списка\n2. Строка номер 2 из списка\n0 Назад 9 Ещё", more=True)
     second = await dial(desk, "*111*2*6#", "9", session="s2")
     assert second.text.startswith("3. Строка")
     assert second.more

@@ -1,0 +1,164 @@
+"""A whole operator behind the command router: the real catalogue, ledger, subscribers, cards, PostgreSQL and Redis."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, timedelta
+from typing import Any
+
+from redis.asyncio import Redis
+
+from telco.billing.balances import Balances
+from telco.billing.cards import PaymentCards
+from telco.billing.fees import FeeRunner
+from telco.billing.trust import TrustPayments
+from telco.catalog.service import CatalogService
+from telco.commands import menu
+from telco.db.outbox import Dispatcher
+from telco.db.pool import Database
+from telco.kernel.calendar import Calendar
+from telco.kernel.clock import ManualClock
+from telco.kernel.i18n import Language, Translator
+from telco.kernel.money import tenge
+from telco.ledger.model import Charge, debit
+from telco.ledger.service import Ledger
+from telco.settings import TrustSettings
+from telco.sms.call_me import CallMe, CallMeLimits
+from telco.sms.command import Services
+from telco.sms.faces import SubscriberFaces
+from telco.sms.model import Inbound, OutboundKind, UssdOp, UssdReply, UssdRequest
+from telco.sms.notices import Notices
+from telco.sms.pages import fits
+from telco.sms.service import SmsService
+from telco.sms.settings import SmsSettings
+from telco.subscribers.model import Accession
+from telco.subscribers.service import Subscribers
+from tests.subscribers.conftest import CLERK, FAST, OPERATOR, Office, person
+
+MONTH_END = date(2026, 12, 31)
+
+
+class World:
+    """Short ways to do what subscribers do."""
+
+    def __init__(
+        self, database: Database, clock: ManualClock, calendar: Calendar, translator: Translator, redis: Redis
+    ) -> None:
+        self.database, self.clock = database, clock
+        self.catalog = CatalogService(database, clock)
+        self.ledger = Ledger(database, clock)
+        self.subscribers = Subscribers(database, clock, calendar, self.catalog.current, self.ledger, hasher=FAST)
+        self.office = Office(self.subscribers, database, self.ledger)
+        self.trust = TrustPayments(database, clock, self.ledger, self.subscribers, TrustSettings().terms)
+        self.cards = PaymentCards(database, clock, calendar, self.ledger, self.trust, b"p" * 32)
+        self.fees = FeeRunner(database, clock, self.ledger, self.subscribers.fees)
+        self.transport = SmsService(database, clock, None, SmsSettings(), self._no_sms, self._no_ussd)
+        self.call_me = CallMe(database, clock, calendar, translator, self.transport, CallMeLimits())
+        self.faces = SubscriberFaces(
+            menu(),
+            Services(
+                self.catalog,
+                self.ledger,
+                Balances(self.ledger),
+                self.subscribers,
+                self.cards,
+                self.trust,
+                self.call_me,
+            ),
+            database=database,
+            subscribers=self.subscribers,
+            translator=translator,
+            clock=clock,
+            redis=redis,
+            enqueue=self.transport.enqueue,
+        )
+        self.notices = Notices(
+            database, clock, translator, self.subscribers, self.catalog.current, self.transport.enqueue
+        )
+        self.outbox = Dispatcher(database, clock)
+        self.notices.subscribe_to(self.outbox)
+        self._numbers = itertools.count(1)
+        self._people = itertools.count(1)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, database: Database, clock: ManualClock, calendar: Calendar, translator: Translator, redis_url: str
+    ) -> AsyncIterator[World]:
+        redis = Redis.from_url(redis_url)
+        world = cls(database, clock, calendar, translator, redis)
+        async with world.ledger:
+            await world.catalog.publish_directory(OPERATOR, author="test")
+            await world.catalog.refresh()
+            edition = ("2026-1", "https://www.example.kz/contract/2026-1", b"\1" * 32)
+            await world.subscribers.contracts.publish_edition(*edition, CLERK)
+            await world.office.stock(4)
+            yield world
+        await redis.aclose()
+
+    async def _no_sms(self, inbound: Inbound) -> None:
+        raise AssertionError("the transport is not started here")
+
+    async def _no_ussd(self, request: UssdRequest) -> None:
+        raise AssertionError("the transport is not started here")
+
+    async def accede(
+        self, plan: str = "kcell-free", language: Language = Language.RU, amount: str = "5000", **changes: Any
+    ) -> Accession:
+        party = changes.pop("party", None) or person(next(self._people))
+        sheet = {"plan_code": plan, "language": language, "initial_payment": tenge(amount), **changes}
+        return await self.office.accede(party, **sheet)
+
+    async def sms(self, who: Accession, text: str, message_id: int | None = None) -> str:
+        number = message_id if message_id is not None else next(self._numbers)
+        reply = await self.faces.answer_sms(Inbound(number, who.msisdn, "111", text, self.clock.now()))
+        assert reply is not None
+        return reply.text
+
+    async def dial(self, who: Accession, *texts: str) -> UssdReply:
+        """Dial the first text, answer with the others, and return the last page."""
+        session = f"s{next(self._numbers)}"
+        reply: UssdReply | None = None
+        for step, text in enumerate(texts):
+            assert reply is None or reply.more, f"the dialogue had ended before {text!r}: {reply.text}"
+            op = UssdOp.CONTINUE if step else UssdOp.BEGIN
+            reply = await self.faces.answer_ussd(UssdRequest(session, who.msisdn, text, op, "link"))
+            assert reply is not None
+            assert fits(reply.text)
+        assert reply is not None
+        return reply
+
+    async def page(self, who: Accession, *texts: str) -> str:
+        return (await self.dial(who, *texts)).text
+
+    async def card_codes(self, *faces: str) -> list[str]:
+        """Print a card of each face value and return their codes."""
+        codes: list[str] = []
+        for face in faces:
+            request = f"batch-{next(self._numbers)}"
+            _, [card] = await self.cards.make_batch(
+                request, face_value=tenge(face), count=1, expires_on=MONTH_END, actor="staff:aigul"
+            )
+            codes.append(card.code)
+        return codes
+
+    async def spend(self, who: Accession, op_id: str, charge: Charge, label: str) -> None:
+        outcome = await self.ledger.submit(
+            debit(who.account, op_id, charge, contra="revenue.test", details={"label": label})
+        )
+        assert outcome.status == 0
+
+    async def sent(self, who: Accession, kind: OutboundKind = OutboundKind.NOTICE) -> list[str]:
+        """Texts queued for a number, the oldest first."""
+        rows = await self.database.fetch(
+            "select string_agg(body, '' order by part) as text from sms.outbound where recipient = $1 and kind = $2"
+            " group by outbound_id order by outbound_id",
+            who.msisdn,
+            kind,
+        )
+        return [row["text"] for row in rows]
+
+    def later(self, **step: float) -> None:
+        self.clock.advance(timedelta(**step))
