@@ -40,6 +40,7 @@ from telco.sms.service import SmsService
 from telco.subscribers import http as subscribers_http
 from telco.subscribers import jobs as subscribers_jobs
 from telco.subscribers.service import Subscribers
+from telco.web import jobs as web_jobs
 from telco.web.api import Api
 from telco.web.health import Health, database_check, redis_check
 from telco.web.server import RunningServer, create_app, start_server
@@ -136,6 +137,7 @@ class App:
             *subscribers_jobs.jobs(self.subscribers),
             *billing_jobs.jobs(self.fees, self.trust),
             *charging_jobs.jobs(self.charging),
+            *web_jobs.jobs(self.database, self.clock),
         ):
             self.jobs.add(job)
 

@@ -166,8 +166,14 @@ class Idempotency:
         async with self._db.acquire() as conn:
             await conn.execute(_Q.release_request, claim.principal_id, claim.key, claim.attempt, self._clock.now())
 
-    async def delete_old(self, now: datetime, at_most: int = 10_000) -> int:
-        """Forget keys older than `KEEP_FOR`; return how many. The daily job calls this until it returns fewer."""
-        async with self._db.acquire() as conn:
-            done = await conn.execute(_Q.delete_old_requests, now - KEEP_FOR, at_most)
-        return int(done.rsplit(" ", 1)[-1])
+
+async def delete_old(db: Database, now: datetime, at_once: int = 10_000) -> int:
+    """Forget keys older than `KEEP_FOR`, `at_once` in a statement so that locks are short; return how many."""
+    deleted = 0
+    while True:
+        async with db.acquire() as conn:
+            done = await conn.execute(_Q.delete_old_requests, now - KEEP_FOR, at_once)
+        count = int(done.rsplit(" ", 1)[-1])
+        deleted += count
+        if count < at_once:
+            return deleted

@@ -44,7 +44,6 @@ LINGER_S = 2.0
 SERVER_NAME = "telco"
 
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
-IDEMPOTENCY = web.AppKey("idempotency", Idempotency)
 HEALTH = web.AppKey("health", Health)
 LIMITS = web.AppKey("limits", Limits)
 API = web.AppKey("api", Api)
@@ -87,8 +86,7 @@ def create_app(
     )
     front = _Front(pipeline, problems, health, limits, default_language)
     app = web.Application(middlewares=[front.middleware], client_max_size=limits.max_body_bytes)
-    app[AUTHENTICATOR], app[IDEMPOTENCY], app[HEALTH] = authenticator, idempotency, health
-    app[LIMITS], app[API] = limits, api
+    app[AUTHENTICATOR], app[HEALTH], app[LIMITS], app[API] = authenticator, health, limits, api
     for route in api:
         app.router.add_route(route.method, route.path, front.handler(route))
     pages.add_routes(app, api, health, public_url)

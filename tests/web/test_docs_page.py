@@ -22,10 +22,8 @@ async def test_every_command_of_the_page_works(site: Site) -> None:
     for route in api:
         role = min(route.roles, default=Role.CLERK)
         status, answer = await run(docs.curl(route, document), {"API_KEY": site.keys[role]}, site.client)
-        expected = {"/v1/broken": 500, "/v1/withdrawals": 409}.get(route.path, route.status)
+        expected = 500 if route.path == "/v1/broken" else route.status
         assert status == expected, (route.template, answer)
-    status, answer = await run(docs.curl(next(iter(api)), document), {"API_KEY": site.keys[Role.CASHIER]}, site.client)
-    assert status == 201, answer
 
 
 async def test_the_page_shows_every_route_and_its_errors(site: Site) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from telco.kernel.clock import ManualClock
 from telco.web.errors import IdempotencyKeyMissingError
-from telco.web.idempotency import KEEP_FOR, parse_key
-from telco.web.server import IDEMPOTENCY
+from telco.web.idempotency import KEEP_FOR, delete_old, parse_key
+from telco.web.jobs import jobs
 from telco.web.staff import Role
 from tests.web.conftest import LIMITS, NUMBER, Site
 
@@ -173,11 +173,17 @@ async def test_old_keys_are_forgotten(site: Site, clock: ManualClock) -> None:
     clock.advance(timedelta(days=1))
     await site.top_up("k2")
     clock.advance(KEEP_FOR - timedelta(days=1))
-    idempotency = site.app[IDEMPOTENCY]
-    assert await idempotency.delete_old(clock.now()) == 0, "kept for the whole time"
+    [job] = jobs(site.db, clock)
+    assert await job.body(clock.now()) == {"deleted": 0}, "kept for the whole time"
     clock.advance(timedelta(seconds=1))
-    assert await idempotency.delete_old(clock.now()) == 1
+    assert await job.body(clock.now()) == {"deleted": 1}
     assert await site.db.fetchval("select key from web.idempotency") == "k2"
+
+
+async def test_many_old_keys_are_forgotten_in_portions(site: Site, clock: ManualClock) -> None:
+    for number in range(5):
+        await site.top_up(f"k{number}")
+    assert await delete_old(site.db, clock.now() + timedelta(days=4), at_once=2) == 5
 
 
 async def test_nothing_of_the_request_is_stored_in_clear(site: Site) -> None:
