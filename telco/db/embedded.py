@@ -7,6 +7,7 @@ server that still runs as it is.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -22,6 +23,7 @@ import psutil
 import redis
 
 START_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 60
 START_ATTEMPTS = 5
 _POLL_S = 0.02
 
@@ -98,9 +100,16 @@ class EmbeddedPostgres:
         return int(self._server.get_pid())
 
     def stop(self) -> None:
-        """Stop it and wait; committed work is on disk."""
+        """Stop it and wait; committed work is on disk.
+
+        Not by the package's own stop, which takes a lock in the shared temporary directory: whoever made that file
+        first, root for example, would keep everybody else from stopping.
+        """
         if self._server is not None:
-            self._server.stop()
+            postmaster: psutil.Process = self._server.get_postmaster_info().process
+            with contextlib.suppress(psutil.NoSuchProcess):
+                postmaster.send_signal(signal.SIGINT)  # to PostgreSQL: a fast shutdown
+                postmaster.wait(STOP_TIMEOUT_S)
             self._server = None
 
     def kill(self) -> None:
