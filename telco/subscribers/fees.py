@@ -8,7 +8,7 @@ The run itself is billing's. It reads a batch of due fees, has the ledger take t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -119,19 +119,19 @@ class Fees:
         details: dict[str, object] = {"label": f"fee.{due.kind}", "code": due.code}
         if due.kind is FeeKind.PLAN:
             plan = catalogue.plan_version(due.code, due.version)
-            grants = self._plan_grants(due, plan, now)
+            given = self._plan_grants(due, plan, now)
             contra = money.REVENUE_PLAN
         else:
             offer = catalogue.service_version(due.code, due.version)
-            grants = self._service_grants(due, offer, now)
+            given = self._service_grants(due, offer, now)
             contra = money.REVENUE_SERVICE if offer.provider is None else money.REVENUE_CONTENT
-        if due.amount == 0 and not grants:
+        if due.amount == 0 and not given:
             return None
         return ledger_model.purchase(
             due.account,
             due.op_id,
             ledger_model.sum_charge(due.amount),
-            grants=grants,
+            grants=given,
             contra=contra,
             details=details,
             forced=due.settlement is Settlement.CREDIT if forced is None else forced,
@@ -248,22 +248,23 @@ class Fees:
     # What a fee grants
 
     def _plan_grants(self, due: DueFee, plan: Plan, now: datetime) -> tuple[BucketSpec, ...]:
-        once = [a for a in plan.allowances if a.renew is Renewal.ONCE] if due.first else []
-        renewed = [a for a in plan.allowances if a.renew is Renewal.INTERVAL]
-        until = periods.plan_end(plan, now)
         following = periods.next_period(plan, due.anchor, due.index)
-        return (
-            *(grant(a, plan.origin, now, until) for a in once),
-            *(grant(a, plan.origin, now, self._end(following.end if a.carry_over else due.end)) for a in renewed),
-        )
+        ends = {
+            (Renewal.ONCE, False): periods.plan_end(plan, now),
+            (Renewal.ONCE, True): periods.plan_end(plan, now),
+            (Renewal.INTERVAL, False): self._end(due.end),
+            (Renewal.INTERVAL, True): self._end(following.end),
+        }
+        given = [a for a in plan.allowances if due.first or a.renew is Renewal.INTERVAL]
+        return grants([(a, ends[a.renew, a.carry_over]) for a in given], plan.origin, now)
 
     def _service_grants(self, due: DueFee, offer: ServiceOffer, now: datetime) -> tuple[BucketSpec, ...]:
         if offer.fee_interval is not None:
             until: datetime | None = self._end(due.end)
         else:
             until = offer.lasts.end(now) if offer.lasts is not None else None
-        allowances = [a for a in offer.allowances if due.first or a.renew is Renewal.INTERVAL]
-        return tuple(grant(a, offer.origin, now, until) for a in allowances)
+        given = [a for a in offer.allowances if due.first or a.renew is Renewal.INTERVAL]
+        return grants([(a, until) for a in given], offer.origin, now)
 
     def _end(self, day: date) -> datetime:
         return self._calendar.start_of_day(day)
@@ -345,14 +346,21 @@ def service_fee(
     )
 
 
-def grant(allowance: Allowance, origin: str, now: datetime, until: datetime | None) -> BucketSpec:
-    """The bucket that an allowance fills."""
-    return BucketSpec(
-        code=allowance.code,
-        unit=allowance.unit,
-        amount=allowance.quantity,
-        priority=allowance.priority,
-        valid_from=now,
-        valid_until=until,
-        origin=origin,
+def grants(given: Iterable[tuple[Allowance, datetime | None]], origin: str, now: datetime) -> tuple[BucketSpec, ...]:
+    """The buckets that allowances fill, each until its end.
+
+    A period that was missed altogether and is over costs its fee; its volumes are over with it.
+    """
+    return tuple(
+        BucketSpec(
+            code=allowance.code,
+            unit=allowance.unit,
+            amount=allowance.quantity,
+            priority=allowance.priority,
+            valid_from=now,
+            valid_until=until,
+            origin=origin,
+        )
+        for allowance, until in given
+        if until is None or until > now
     )

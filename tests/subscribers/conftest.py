@@ -17,8 +17,8 @@ from telco.db.pool import Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import ManualClock
 from telco.kernel.i18n import Language
-from telco.kernel.iin_bin import check_digit
 from telco.kernel.ids import AccountRef, SubscriberId
+from telco.kernel.iin_bin import check_digit
 from telco.kernel.money import tenge
 from telco.kernel.msisdn import Msisdn
 from telco.ledger.model import credit
@@ -139,7 +139,7 @@ class Office:
     async def buckets(self, account: AccountRef) -> dict[str, int]:
         """What is left of each allowance."""
         view = await self.ledger.balances(account)
-        return {bucket.code: bucket.balance for bucket in view.buckets if bucket.code != "main"}
+        return {bucket.code: bucket.balance for bucket in view.buckets if bucket.code != "main" and bucket.balance}
 
     async def audit_rows(self, subscriber_id: SubscriberId) -> list[Any]:
         return await self.database.fetch(
@@ -172,11 +172,16 @@ def subscribers(
     return Subscribers(database, clock, calendar, lambda: operator, ledger, hasher=FAST)
 
 
-@pytest.fixture
-async def office(subscribers: Subscribers, database: Database, ledger: Ledger) -> Office:
+async def open_office(subscribers: Subscribers, database: Database, ledger: Ledger) -> Office:
+    """Publish a contract and stock 30 numbers and eSIMs."""
     office = Office(subscribers, database, ledger)
     await office.subscribers.contracts.publish_edition(
         "2026-1", "https://www.example.kz/contract/2026-1", b"\1" * 32, CLERK
     )
     await office.stock(30)
     return office
+
+
+@pytest.fixture
+async def office(subscribers: Subscribers, database: Database, ledger: Ledger) -> Office:
+    return await open_office(subscribers, database, ledger)
