@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -17,10 +17,12 @@ from telco.lab.service import ServiceClient, ServiceRefusedError, ServiceUnreach
 POLL_S: Final = 5.0
 """How often the accounts are read while somebody watches the page: fees and expiry move money without any phone."""
 SHOWN_LINES: Final = 20
+READ_ENTRIES: Final = 100
+"""Operations read for them: a session is charged in portions, which are shown as one line."""
 GROUND: Final = "the lab's handset page"
 """Why the lab reads a subscriber's data; the service's audit trail wants to know."""
 
-UNKNOWN: Final[dict[str, Any]] = {"main": None, "plan": "", "allowances": [], "lines": []}
+UNKNOWN: Final[dict[str, Any]] = {"main": None, "plan": {}, "allowances": [], "lines": []}
 """What is shown when the service does not answer."""
 
 _MAIN = "main"
@@ -58,7 +60,7 @@ class Accounts:
         self._service = service
         self._feed = feed
         self._handsets = handsets
-        self._plan_names: dict[str, str] = {}
+        self._plan_names: dict[str, dict[str, str]] = {}
         self._stale: set[str] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -110,16 +112,22 @@ class Accounts:
         path = f"/v1/subscribers/{number}"
         card = await self._service.read(path, ground=GROUND)
         balance = await self._service.read(f"{path}/balance", ground=GROUND)
-        statement = await self._service.read(f"{path}/statement", ground=GROUND, limit=str(SHOWN_LINES))
+        statement = await self._service.read(f"{path}/statement", ground=GROUND, limit=str(READ_ENTRIES))
         entries = statement["entries"]
         if self.card_used is not None:
             self.card_used(entry["details"]["serial"] for entry in entries if "serial" in entry["details"])
         return {
             "main": balance["main"],
-            "plan": card["subscriber"]["plan_code"],
+            "plan": await self._plan_name(card["subscriber"]["plan_code"]),
             "allowances": [allowance(bucket) for bucket in balance["buckets"] if _shown(bucket)],
-            "lines": [line(entry) for entry in entries],
+            "lines": lines(entries)[:SHOWN_LINES],
         }
+
+    async def _plan_name(self, code: str) -> dict[str, str]:
+        """Return a plan's name in the three languages; plans in use keep theirs."""
+        if code not in self._plan_names:
+            self._plan_names[code] = (await self._service.read(f"/v1/plans/{code}"))["name"]
+        return self._plan_names[code]
 
 
 def _shown(bucket: Mapping[str, Any]) -> bool:
@@ -146,13 +154,28 @@ def allowance(bucket: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def line(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an operation as the page shows it: its money without a sign, its direction, and what else it moved."""
-    money = sum((Decimal(part["amount"]) for part in entry["lines"] if part["unit"] == _TENGE), Decimal(0))
-    moved = [{"unit": part["unit"], "amount": int(part["amount"])} for part in entry["lines"] if part["unit"] != _TENGE]
-    direction = money or sum(part["amount"] for part in moved)
+def lines(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return operations, newest first, as the page shows them; the portions of a session are one line."""
+    sessions: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in entries:
+        sessions.setdefault(str(entry["details"].get("request", entry["operation"])), []).append(entry)
+    return [line(name, portions) for name, portions in sessions.items()]
+
+
+def line(name: str, portions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a session or operation as a line: its money without a sign, its direction, and what else it moved."""
+    entry = portions[0]
+    money = Decimal(0)
+    sums: dict[str, int] = {}
+    for part in (part for portion in portions for part in portion["lines"]):
+        if part["unit"] == _TENGE:
+            money += Decimal(part["amount"])
+        else:
+            sums[part["unit"]] = sums.get(part["unit"], 0) + int(part["amount"])
+    moved = [{"unit": unit, "amount": amount} for unit, amount in sums.items() if amount]
+    direction = money or Decimal(sum(sums.values()))
     return {
-        "id": entry["operation"],
+        "id": name,
         "at": entry["at"],
         "what": what(entry["kind"], entry["label"]),
         "peer": str(entry["details"].get("to", "")),

@@ -22,6 +22,7 @@ class Person:
     msisdn: Msisdn
     iccid: str
     imsi: str
+    brand: str
     plan: str
     language: Language
     iin: str

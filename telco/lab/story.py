@@ -116,8 +116,7 @@ class _Story:
         return [DemoCard(card["serial"], card["code"], wanted.value) for card in batch["cards"]]
 
     def _attach(self, person: Person) -> User:
-        brand = person.plan.partition("-")[0]
-        self._world.network.attach(person.msisdn, owner=person.shown, brand=brand, language=person.language)
+        self._world.network.attach(person.msisdn, owner=person.shown, brand=person.brand, language=person.language)
         return User(self._world.network, person.msisdn)
 
     # ---- the first day ----
@@ -143,11 +142,13 @@ class _Story:
         """The data of an earlier run are there: the people of that day go on."""
         self._out.title("The phones of an earlier run are still there (telco demo --fresh starts over)")
         users = [User(self._world.network, person.msisdn) for person in self._world.beginning.people]
-        aigerim, dmitry, *_ = users
+        aigerim, dmitry, sam = users
         for user in users:
             await self._read_balance(user, "asks for the balance by USSD")
         await self._write(aigerim, dmitry, "Тағы да сәлем!")
-        await self._read_page(aigerim, LAST_CHARGES, "looks at the last five charges")
+        await self._top_up(sam, "1000.00", "tops up")
+        await self._talk(sam, dmitry, 45)
+        await self._read_page(sam, LAST_CHARGES, "looks at the last five charges")
 
     async def _accede(self, person: Person) -> User:
         self._begin(f"{person.shown} accedes by registration sheet: a number, a SIM, a plan")

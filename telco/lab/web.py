@@ -7,6 +7,7 @@ another Host, or a Content-Type that browsers do not send across sites without a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,7 +18,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from telco.lab.cards import CardTray
-from telco.lab.feed import Change, Missed
+from telco.lab.feed import Change, Listener, Missed
 from telco.lab.handset import Technology
 from telco.lab.network import BadRequestError, Network, PhoneBusyError, UnknownPhoneError
 
@@ -175,21 +176,23 @@ async def _events(request: web.Request) -> web.StreamResponse:
     app = request.app
     response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
     await response.prepare(request)
-    with app[NETWORK].feed.listen() as listener:
+    with app[NETWORK].feed.listen() as listener, contextlib.suppress(ConnectionResetError):  # the reader may go
         await response.write(_event("snapshot", snapshot(app)))
         while not app[STOPPING].is_set():
-            try:
-                async with asyncio.timeout(KEEPALIVE_S):
-                    change = await listener.next()
-            except TimeoutError:
-                await response.write(b": still here\n\n")
-                continue
-            if isinstance(change, Missed) or change.part in ("handsets", "stop"):
-                await response.write(_event("snapshot", snapshot(app)))
-            else:
-                value = {"number": change.number, "part": change.part, "value": change.value}
-                await response.write(_event("change", value))
+            await response.write(await _next(app, listener))
     return response
+
+
+async def _next(app: web.Application, listener: Listener) -> bytes:
+    """Wait for what the stream says next; a comment when there is nothing for a while."""
+    try:
+        async with asyncio.timeout(KEEPALIVE_S):
+            change = await listener.next()
+    except TimeoutError:
+        return b": still here\n\n"
+    if isinstance(change, Missed) or change.part in ("handsets", "stop"):
+        return _event("snapshot", snapshot(app))
+    return _event("change", {"number": change.number, "part": change.part, "value": change.value})
 
 
 def _event(name: str, value: object) -> bytes:

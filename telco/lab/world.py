@@ -135,9 +135,11 @@ async def running(home: Home, beginning: Beginning, terminal: Terminal, page_por
             page = LabServer(create_app(network, tray, links), "127.0.0.1", page_port)
             page_url = detail.text = await page.start()
             stack.push_async_callback(_patiently, "page", page.stop)
-        yield World(network, service, tray, home, beginning, page_url, service_url, first_time)
-        terminal.line()
-        terminal.note("Stopping ...")
+        try:
+            yield World(network, service, tray, home, beginning, page_url, service_url, first_time)
+        finally:
+            terminal.line()
+            terminal.note("Stopping ...")
 
 
 async def _started(stack: contextlib.AsyncExitStack, start: Callable[[], T], stop: Callable[[], None]) -> T:

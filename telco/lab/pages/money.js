@@ -1,6 +1,6 @@
 // The money beside the phone: balance, allowances, the last lines of the ledger, moving as they change.
 
-import { day, has, money, moment, phoneNumber, quantity, t } from "./i18n.js";
+import { day, has, language, money, moment, phoneNumber, quantity, t } from "./i18n.js";
 
 const SIGNS = { up: "+", down: "−", none: "·" };
 const LOW_SHARE = 20;
@@ -45,7 +45,7 @@ export class MoneyPanel {
       balance.title = "";
       balance.textContent = money(account.main);
       balance.dataset.sign = account.main.startsWith("-") ? "negative" : "positive";
-      plan.textContent = account.plan;
+      plan.textContent = account.plan[language()] ?? "";
       this.move(account.main);
     }
     this.drawAllowances(account?.allowances ?? []);
@@ -94,13 +94,12 @@ export class MoneyPanel {
       element.dataset.sign = line.sign;
       if (fresh.has(line.id)) element.className = "fresh";
       const what = make("span", "", "what");
-      const detail = [line.peer ? phoneNumber(line.peer) : "", moment(line.at)].filter(Boolean).join(" · ");
+      const moved = line.parts.map(({ unit, amount }) => `${amount > 0 ? "+" : "−"}${quantity(unit, Math.abs(amount))}`);
+      const aside = line.money === null ? [] : moved;
+      const detail = [moment(line.at), line.peer ? phoneNumber(line.peer) : "", ...aside].filter(Boolean).join(" · ");
       what.append(make("b", has(`line.${line.what}`) ? t(`line.${line.what}`) : t("line.other")), make("small", detail));
       const sum = make("span", line.money === null ? "" : money(line.money, { plus: line.sign === "up" }), "sum");
-      for (const part of line.parts) {
-        const words = `${part.amount > 0 ? "+" : "−"}${quantity(part.unit, Math.abs(part.amount))}`;
-        sum.append(make("small", words));
-      }
+      if (line.money === null) sum.append(make("small", moved.join(" ")));
       const mark = make("span", SIGNS[line.sign], "mark");
       mark.ariaHidden = "true";
       element.append(mark, what, sum);

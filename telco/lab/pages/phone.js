@@ -7,7 +7,7 @@ import { drawCards } from "./cards.js";
 import { MoneyPanel } from "./money.js";
 
 const KEYS = ["1", "2 abc", "3 def", "4 ghi", "5 jkl", "6 mno", "7 pqrs", "8 tuv", "9 wxyz", "*", "0 +", "#"];
-const QUICK = [["*111*1#", "codeBalance"], ["*111#", "codeMenu"], ["*111*2#", "codePlan"]];
+const QUICK = [["*111*1#", "codeBalance"], ["*111#", "codeMenu"]];
 const MEGABYTE = 1e6;
 
 function build(index) {
@@ -67,7 +67,7 @@ export class Phone {
     this.cards = cards;
     this.refs.peers.replaceChildren(
       ...peers.map(({ number, owner }) => new Option(owner, number)),
-      new Option(t("codeMenu"), "111"),
+      new Option(t("serviceNumber"), "111"),
     );
     this.thread.redraw();
     this.drawQuick();
@@ -148,7 +148,7 @@ export class Phone {
     const codes = QUICK.map(([code, key]) => [t(key), code]);
     const friends = this.peers.slice(0, 1).map(({ owner, number }) => [owner, `+${number}`]);
     this.refs.quick.replaceChildren(
-      ...[...codes.slice(0, 2), ...friends].map(([label, code]) => {
+      ...[...codes, ...friends].map(([label, code]) => {
         const button = document.createElement("button");
         button.type = "button";
         button.textContent = label;
@@ -273,7 +273,7 @@ export class Phone {
   // ---- internet ----
 
   drawData() {
-    const { gauge, arc, used, wanted, dataCost, dataButton, volume } = this.refs;
+    const { gauge, arc, used, wanted, dataCost, dataButton, dataForm, technology, volume } = this.refs;
     const data = this.handset.data;
     const total = data ? data.wanted_bytes : Number(volume.value) * MEGABYTE;
     const share = data ? Math.min(100, (100 * data.used_bytes) / total) : 0;
@@ -288,6 +288,7 @@ export class Phone {
     if (!data) dataCost.textContent = t("dataReady");
     else if (data.running) dataCost.textContent = t("dataRunning", { cost });
     else dataCost.textContent = data.reason ? t("dataStopped", { reason: reason(data.reason), cost }) : t("dataDone", { cost });
+    technology.textContent = data?.running ? data.technology : dataForm.querySelector("input:checked").value;
     dataButton.textContent = data?.running ? t("stop") : t("start");
     dataButton.toggleAttribute("data-stop", Boolean(data?.running));
   }
