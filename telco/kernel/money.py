@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, DecimalException
 from typing import NewType
 
 from telco.kernel.errors import DomainError
@@ -50,7 +50,7 @@ def tenge(amount: Decimal | str | int) -> Tiyn:
         value = Decimal(amount)
         tiyn = value * TIYN_PER_TENGE
         exact = value.is_finite() and tiyn == tiyn.to_integral_value() and abs(tiyn) <= MAX_TIYN
-    except InvalidOperation:
+    except DecimalException:  # not a number, or an exponent beyond what Decimal can hold
         exact = False
     if not exact:
         raise MoneyFormatError(text=str(amount)[:40])

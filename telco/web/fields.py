@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -15,13 +16,14 @@ from pydantic import (
     Field,
     PlainSerializer,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
 
 from telco.kernel.errors import DomainError
 from telco.kernel.iin_bin import Bin, Iin, parse_bin, parse_iin
-from telco.kernel.money import Tiyn, json_money, tenge
+from telco.kernel.money import MoneyFormatError, Tiyn, json_money, tenge
 from telco.kernel.msisdn import Msisdn, parse_msisdn
 from telco.kernel.names import clean_text
 
@@ -54,33 +56,36 @@ def parsed_by(parse: Callable[[str], T]) -> BeforeValidator:
     return BeforeValidator(validate)
 
 
+_MONEY = re.compile(r"-?\d{1,14}(\.\d{1,2})?", re.ASCII)
+"""`Decimal` reads more than this (exponents, underscores, digits of other scripts); money on the wire is plain."""
 _MONEY_SCHEMA = {
     "type": "string",
-    "pattern": r"^-?\d{1,13}(\.\d{1,2})?$",
+    "pattern": r"^-?\d{1,14}(\.\d{1,2})?$",
     "examples": ["1250.00"],
     "description": "An amount in tenge (KZT), two decimals.",
 }
 
 
-def _money(value: str) -> Tiyn:
-    return tenge(value if len(value) <= 40 else "?")
+def _money(value: object, info: ValidationInfo) -> Tiyn:
+    if info.mode == "python" and isinstance(value, int) and not isinstance(value, bool):
+        return Tiyn(value)  # from our own code, where money is whole tiyn; a body is read in JSON mode
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "Input should be a valid string")
+    try:
+        if not _MONEY.fullmatch(value):
+            raise MoneyFormatError(text=value[:40])
+        return tenge(value)
+    except MoneyFormatError as error:
+        raise PydanticCustomError("refused", "{error}", {"error": error}) from None
 
 
 Money = Annotated[
     Tiyn,
-    parsed_by(_money),
+    BeforeValidator(_money),
     PlainSerializer(json_money, return_type=str),
     WithJsonSchema(_MONEY_SCHEMA),
 ]
-"""Money in a body: tenge as a string, such as ``"1250.00"``; whole tiyn inside. Never a JSON number."""
-
-
-MoneyOut = Annotated[
-    Tiyn,
-    PlainSerializer(json_money, return_type=str),
-    WithJsonSchema(_MONEY_SCHEMA),
-]
-"""Money in an answer: whole tiyn in the model, a string in tenge on the wire."""
+"""Money: whole tiyn inside, a string in tenge such as ``"1250.00"`` on the wire; a JSON number is refused."""
 
 
 def _positive(value: Tiyn) -> Tiyn:
@@ -88,6 +93,9 @@ def _positive(value: Tiyn) -> Tiyn:
         raise PydanticCustomError("greater_than", "Input should be greater than 0", {"gt": 0})
     return value
 
+
+MoneyOut = Money
+"""Money in an answer; the same type, under the name that says so."""
 
 PositiveMoney = Annotated[Money, AfterValidator(_positive)]
 """Money to be moved: more than nothing."""
