@@ -48,12 +48,13 @@ class Instance:
             await self._hold(self._connection)
         self._task = asyncio.create_task(self._keep(), name="sms-instance")
 
-    async def stop(self) -> None:
+    async def stop(self, now: datetime) -> None:
         """Free the lock; whatever is left in hand is the next process's."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._connection is not None and not self._connection.is_closed():
+            await self._connection.execute(Q.end_idle_instance, self.instance_id, now)
             await self._connection.close()
 
     async def _hold(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:

@@ -94,8 +94,8 @@ class Links:
 
     def send(self, message: Message, token: Any) -> bool:
         """Send over the link with the most room; False when there is none, and nothing was sent."""
-        best = max(self.links, key=self._free)
-        if best.session is None or self._free(best) <= 0:
+        best = max(self.links, key=self._free, default=None)
+        if best is None or best.session is None or self._free(best) <= 0:
             return False
         best.session.send(message, token)
         return True

@@ -128,9 +128,12 @@ class Receiver:
         """Messages received and not yet answered."""
         return self._storing + len(self._in_hand)
 
-    async def drain(self) -> None:
-        """Refuse new messages, and finish those in house."""
+    def refuse(self) -> None:
+        """Take no new messages; the SMSC keeps them for the next process."""
         self._accepting = False
+
+    async def drain(self) -> None:
+        """Finish the messages in house."""
         await self._arrivals.drained()
         await self._empty.wait()
         await self._answers.drained()

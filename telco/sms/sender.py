@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 _CLAIM_LIMIT = 500
 _RETRY_MAX_S = 600.0
+_REPLIES = (RANK[OutboundKind.REPLY], RANK[OutboundKind.REPLY])
 _URGENT = (RANK[OutboundKind.REPLY], RANK[OutboundKind.NOTICE])
 _BULK = (RANK[OutboundKind.BULK], RANK[OutboundKind.BULK])
 _NUMBER_LENGTH = 7
@@ -60,10 +61,10 @@ class Sender:
         self._outcomes: Lane[Settled | _Report] = Lane("outcomes", self._settle, self._reject, settings.max_batch)
         self._outbound_ids: list[int] = []
         self._refill = asyncio.Lock()
+        self._claiming = asyncio.Lock()
         self._reserved = 0
         self._in_hand: set[tuple[int, int]] = set()
         self._idle = asyncio.Event()
-        self._idle.set()
         self._replies_queued = True  # what an earlier process left
         self._others_queued = True
         self._wake = asyncio.Event()
@@ -76,9 +77,14 @@ class Sender:
         self._task = asyncio.create_task(self._pump(), name="sms-sender")
 
     async def drain(self) -> None:
-        """Take nothing new from the queue; wait until every message on its way is answered and settled."""
+        """Send the replies that wait, take nothing else from the queue, and settle every message on its way."""
         self._sending = False
-        await self._idle.wait()
+        async with self._claiming:  # a claim in flight is sent first
+            while self._replies_queued and (room := self._room()) > 0:
+                self._replies_queued = await self._claim(room, _REPLIES) == room
+        while self._in_hand:
+            self._idle.clear()
+            await self._idle.wait()
         await self._outcomes.drained()
 
     async def stop(self) -> None:
@@ -160,7 +166,6 @@ class Sender:
 
     def _hold(self, submits: Sequence[Submit]) -> None:
         self._in_hand.update(submit.key for submit in submits)
-        self._idle.clear()
 
     def _let_go(self, submits: Sequence[Submit]) -> None:
         self._in_hand.difference_update(submit.key for submit in submits)
@@ -260,23 +265,26 @@ class Sender:
 
     async def _pump(self) -> None:
         """Claim and send what waits whenever there may be something and there is room."""
+        loop = asyncio.get_running_loop()
         while True:
-            try:
-                async with asyncio.timeout(self._settings.poll_interval_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+            timer = loop.call_later(self._settings.poll_interval_s, self._wake.set)
+            await self._wake.wait()
+            timer.cancel()
             self._wake.clear()
             try:
-                while self._sending and await self._send_waiting():
-                    pass
+                async with self._claiming:
+                    while self._sending and await self._send_waiting():
+                        pass
             except LOST_CONNECTION as error:
                 log.warning("sms_queue_delayed", error=repr(error))
+                await self._recover_claims()
+            except Exception:  # the queue outlives any single failure
+                log.exception("sms_queue_failed")
                 await self._recover_claims()
 
     async def _send_waiting(self) -> bool:
         """Send one claim's worth; True when there may be more to send at once."""
-        room = min(self._links.capacity() - self._reserved, _CLAIM_LIMIT)
+        room = self._room()
         if room <= 0:
             return False
         urgent = await self._claim(room, _URGENT)
@@ -289,6 +297,9 @@ class Sender:
         bulk = await self._claim(room, _BULK)
         self._others_queued = bulk == room
         return urgent + bulk > 0
+
+    def _room(self) -> int:
+        return min(self._links.capacity() - self._reserved, _CLAIM_LIMIT)
 
     async def _claim(self, limit: int, ranks: tuple[int, int]) -> int:
         self._reserved += limit

@@ -37,6 +37,7 @@ _EARLY_RECEIPT_LIVES = timedelta(hours=1)
 class SmsHealth:
     """How the transport does, for the readiness page."""
 
+    stopping: bool
     links: int
     links_bound: int
     in_house: int
@@ -68,6 +69,7 @@ class SmsService:
         self._receiver = Receiver(database, clock, settings, self._instance, self._limits, self._sender, sms_handler)
         self._ussd = UssdGate(settings, SenderLimits(client, clock, "ussd", settings.ussd_limit), ussd_handler)
         self._sweeper: asyncio.Task[None] | None = None
+        self._stopping = False
 
     async def start(self) -> None:
         """Take over what dead processes left, then let the links bind."""
@@ -81,6 +83,8 @@ class SmsService:
 
     async def stop(self) -> None:
         """Finish what is in hand, unbind, stop. What a time-out leaves is the next process's."""
+        self._stopping = True
+        self._receiver.refuse()
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
@@ -95,7 +99,7 @@ class SmsService:
         await self._ussd.stop()
         await self._receiver.stop()
         await self._sender.stop()
-        await self._instance.stop()
+        await self._instance.stop(self._clock.now())
 
     async def enqueue(
         self,
@@ -123,7 +127,11 @@ class SmsService:
     @property
     def health(self) -> SmsHealth:
         return SmsHealth(
-            len(self._links.links), self._links.bound_count, self._receiver.in_house, self._limits.available
+            self._stopping,
+            len(self._links.links),
+            self._links.bound_count,
+            self._receiver.in_house,
+            self._limits.available,
         )
 
     async def sweep(self) -> None:

@@ -39,6 +39,13 @@ where inbound_id in (
 -- Dead processes are buried.
 update sms.instance set ended_at = $2 where instance_id = any($1::int[]);
 
+-- name: end_idle_instance
+-- A process that leaves nothing behind ends without a burial.
+update sms.instance set ended_at = $2
+where instance_id = $1
+  and not exists (select from sms.inbound where state = 'stored' and owner = $1)
+  and not exists (select from sms.outbound where state = 'sending' and owner = $1);
+
 -- name: reserve_inbound_ids
 -- A block of ids.
 select nextval('sms.inbound_id') from generate_series(1, $1::int);
