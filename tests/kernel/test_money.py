@@ -82,7 +82,20 @@ def test_tenge_become_whole_tiyn(text: str | int | Decimal, tiyn: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "abc", "1,50", "0.001", "-0.005", "NaN", "sNaN", "Infinity", "-Infinity", "10000000000000.01", "1e999999999"],
+    [
+        "",
+        " ",
+        "abc",
+        "1,50",
+        "0.001",
+        "-0.005",
+        "NaN",
+        "sNaN",
+        "Infinity",
+        "-Infinity",
+        "10000000000000.01",
+        "1e999999999",
+    ],
 )
 def test_what_is_not_an_amount_is_refused(text: str) -> None:
     with pytest.raises(MoneyFormatError) as refusal:
