@@ -194,6 +194,7 @@ create table subscribers.registration_sheet (
 create index registration_sheet_subscription on subscribers.registration_sheet (subscription_id);
 
 create table subscribers.number_history (
+    use_id          bigint generated always as identity primary key,
     subscription_id bigint      not null references subscribers.subscription,
     msisdn          text        not null references subscribers.number,
     from_at         timestamptz not null,
@@ -201,9 +202,10 @@ create table subscribers.number_history (
     reason          text        not null
 );
 create unique index number_history_open_key on subscribers.number_history (msisdn) where until_at is null;
-create index number_history_subscription on subscribers.number_history (subscription_id, from_at);
+create index number_history_subscription on subscribers.number_history (subscription_id, use_id);
 
 create table subscribers.sim_history (
+    use_id          bigint generated always as identity primary key,
     subscription_id bigint      not null references subscribers.subscription,
     sim_id          bigint      not null references subscribers.sim,
     from_at         timestamptz not null,
@@ -213,7 +215,7 @@ create table subscribers.sim_history (
 );
 create unique index sim_history_sim_key on subscribers.sim_history (sim_id) where until_at is null;
 create unique index sim_history_subscription_key on subscribers.sim_history (subscription_id) where until_at is null;
-create index sim_history_subscription on subscribers.sim_history (subscription_id, from_at);
+create index sim_history_subscription on subscribers.sim_history (subscription_id, use_id);
 
 -- A plan change that waits for the next period, or one that happened.
 create table subscribers.plan_change (

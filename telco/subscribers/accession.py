@@ -12,11 +12,12 @@ from telco.kernel.ids import AccountRef, ContractId, SubscriberId
 from telco.kernel.money import Tiyn
 from telco.kernel.msisdn import Msisdn
 from telco.kernel.names import clean_text
-from telco.subscribers import money, numbers, plans, rules, store, store_numbers, store_records
+from telco.subscribers import contracts, money, numbers, plans, rules, store, store_numbers, store_records
 from telco.subscribers.desk import Desk, Filing, Work
 from telco.subscribers.errors import (
     ChannelRefusedError,
     NumbersLimitError,
+    NumberTemporaryError,
     PartyNameDiffersError,
     SheetDiffersError,
 )
@@ -27,6 +28,7 @@ from telco.subscribers.model import (
     Channel,
     ConsentKind,
     Edition,
+    NumberState,
     Party,
     PartyKind,
     RegistrationSheet,
@@ -101,21 +103,10 @@ class AccessionDesk:
     async def _accede(self, work: Work, sheet: RegistrationSheet) -> Accession:
         party = await store.lock_party(work.conn, sheet.party, work.now)
         work.party_id = party.party_id
-        digest = sheet_sha256(sheet)
-        known = await self._replay(work, sheet.request_id, digest)
+        known = await self._replay(work, sheet)
         if known is not None:
             return known
-        party = await _admit(work, party, sheet)
-        plan = self._desk.catalogue().plan(sheet.plan_code, work.now)
-        await plans.check_fit(
-            self._desk.catalogue(),
-            plan,
-            work,
-            party_id=party.party_id,
-            kind=party.data.kind,
-            device=sheet.device_kind,
-            region=sheet.region,
-        )
+        party, plan = await self._entitle(work, party, sheet)
         msisdn, sim = await _number_and_card(work, sheet)
         edition = await store_records.current_edition(work.conn, work.now)
         contract_id, account = await self._contract_and_account(work, sheet, party, edition)
@@ -137,15 +128,71 @@ class AccessionDesk:
         )
         work.subscriber_id = subscription.subscriber_id
         await _hand_out(work, sheet, subscription, sim)
-        await _keep_proof(work, sheet, subscription, edition, digest)
-        return await self._begin(work, sheet, subscription, plan, sim)
+        return await self._begin(work, sheet, subscription, plan, edition, sim.iccid)
 
-    async def _replay(self, work: Work, request_id: str, digest: bytes) -> Accession | None:
-        row = await store.sheet(work.conn, request_id)
+    async def re_register(self, subscriber_id: SubscriberId, sheet: RegistrationSheet) -> Accession:
+        """Pass a number with its SIM to another person or company, who signs a registration sheet for it.
+
+        The new subscriber gets a contract, a personal account and a plan of his own; the number, the card and
+        suspensions stay. Money and debts stay with the old subscriber; his services, secret, devices and consents end.
+
+        Raises: as `accede`, and
+            SubscriberUnknownError
+            NumberTemporaryError: the number stands in for one that is being ported, and the donor has not confirmed.
+
+        Contract: PSC-3.1.5.9, PSC-7.3, FUP-11
+        """
+        if sheet.origin.channel is not Channel.OFFICE:
+            raise ChannelRefusedError(channel=sheet.origin.channel)
+        checked = check_sheet(sheet, complete=True)
+
+        async def body(work: Work) -> Accession:
+            party = await store.lock_party(work.conn, checked.party, work.now)
+            known = await self._replay(work, checked)
+            return known or await self._pass_on(work, subscriber_id, party, checked)
+
+        filing = Filing("re_registration", "", sheet.plan_code[:64], sheet.origin, subscriber_id)
+        return await self._desk.carry_out("re_register", filing, body)
+
+    async def _pass_on(
+        self, work: Work, subscriber_id: SubscriberId, party: Party, sheet: RegistrationSheet
+    ) -> Accession:
+        old = await store.lock_subscription(work.conn, subscriber_id)
+        number = await store_numbers.number(work.conn, old.msisdn)
+        if number is not None and number.state is NumberState.TEMPORARY:
+            raise NumberTemporaryError(msisdn=old.msisdn)
+        party, plan = await self._entitle(work, party, sheet)
+        edition = await store_records.current_edition(work.conn, work.now)
+        contract_id, account = await self._contract_and_account(work, sheet, party, edition)
+        await contracts.end_personal(work, subscriber_id, "re-registered")
+        subscription = await store.change_owner(work.conn, subscriber_id, contract_id, party, account, sheet)
+        await work.conn.execute(store.Q.end_idle_contract, old.contract_id, work.now)
+        card = (await store_numbers.sim_history(work.conn, subscriber_id))[-1]
+        await work.emit("re_registered", subscriber_id, {"msisdn": old.msisdn, "from_party": old.party_id})
+        return await self._begin(work, sheet, subscription, plan, edition, card.iccid)
+
+    async def _entitle(self, work: Work, party: Party, sheet: RegistrationSheet) -> tuple[Party, Plan]:
+        """Make sure that this party may have one more number, on this plan."""
+        party = await _admit(work, party, sheet)
+        catalogue = self._desk.catalogue()
+        plan = catalogue.plan(sheet.plan_code, work.now)
+        await plans.check_fit(
+            catalogue,
+            plan,
+            work,
+            party_id=party.party_id,
+            kind=party.data.kind,
+            device=sheet.device_kind,
+            region=sheet.region,
+        )
+        return party, plan
+
+    async def _replay(self, work: Work, sheet: RegistrationSheet) -> Accession | None:
+        row = await store.sheet(work.conn, sheet.request_id)
         if row is None:
             return None
-        if row["request_sha256"] != digest:
-            raise SheetDiffersError(request_id=request_id)
+        if row["request_sha256"] != sheet_sha256(sheet):
+            raise SheetDiffersError(request_id=sheet.request_id)
         subscription = store.to_subscription(row)
         work.subscriber_id = subscription.subscriber_id
         work.outcome = "registered before"
@@ -178,14 +225,21 @@ class AccessionDesk:
         return contract_id, account
 
     async def _begin(
-        self, work: Work, sheet: RegistrationSheet, subscription: Subscription, plan: Plan, sim: Sim
+        self,
+        work: Work,
+        sheet: RegistrationSheet,
+        subscription: Subscription,
+        plan: Plan,
+        edition: Edition,
+        iccid: str,
     ) -> Accession:
-        """Take the initial payment, the number's price and the first fee, and say what was given."""
+        """Keep the proof, take the initial payment, the number's price and the first fee, and say what was given."""
+        await _keep_proof(work, sheet, subscription, edition)
         if sheet.initial_payment:
-            await money.take_initial_payment(self._desk.ledger, work, subscription, sheet.initial_payment)
+            await money.take_initial_payment(self._desk.ledger, work, subscription, sheet)
         await money.pay_for_number(self._desk.ledger, work, subscription, subscription.msisdn)
         joined = await self._fees.join(work, subscription, plan)
-        accession = _accession(joined.subscription, sim.iccid, joined.fee, replayed=False)
+        accession = _accession(joined.subscription, iccid, joined.fee, replayed=False)
         work.details = {"msisdn": accession.msisdn, "plan": plan.code, "sheet": sheet.request_id}
         work.outcome = f"{accession.msisdn}, plan {plan.code} {accession.plan_state}"
         await work.emit(
@@ -280,9 +334,7 @@ async def _hand_out(work: Work, sheet: RegistrationSheet, subscription: Subscrip
     )
 
 
-async def _keep_proof(
-    work: Work, sheet: RegistrationSheet, subscription: Subscription, edition: Edition, digest: bytes
-) -> None:
+async def _keep_proof(work: Work, sheet: RegistrationSheet, subscription: Subscription, edition: Edition) -> None:
     """Keep the sheet or message, and the consents that accession gives.
 
     Contract: PSC-1.1.18, PSC-3.1.9, PSC-3.1.13, PSC-3.2.10
@@ -291,7 +343,7 @@ async def _keep_proof(
     await store.add_sheet(
         work.conn,
         request_id=sheet.request_id,
-        sha256=digest,
+        sha256=sheet_sha256(sheet),
         subscriber_id=subscription.subscriber_id,
         edition=edition.edition,
         channel=sheet.origin.channel,

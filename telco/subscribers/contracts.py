@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from telco.db.pool import Connection
 from telco.kernel.ids import AccountRef, ContractId, SubscriberId
 from telco.kernel.names import clean_text
 from telco.subscribers import numbers, rules, store, store_numbers, store_records, store_services
 from telco.subscribers.desk import Desk, Filing, Work
-from telco.subscribers.errors import ChannelRefusedError, EditionError, EditionLateError, StopDateError
+from telco.subscribers.errors import ChannelRefusedError, EditionError, EditionLateError, StopDateError, TermError
 from telco.subscribers.model import (
     Edition,
     EditionAnswer,
@@ -27,6 +27,22 @@ class Contracts:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+
+    async def set_term(self, name: str, valid_from: date, value: int, origin: Origin) -> None:
+        """Set a figure that the operator or a regulator changes, from a day on: a limit, a number of days.
+
+        Raises:
+            TermError: there is no such figure, or the day is past.
+        """
+
+        async def body(work: Work) -> None:
+            known = (await store.terms(work.conn, date.max)).values
+            if name not in known or valid_from < work.today:
+                raise TermError(name=name[:64], known=", ".join(sorted(known)))
+            await work.conn.execute(Q.set_term, name, valid_from, value)
+            work.details = {"term": name, "valid_from": valid_from.isoformat(), "value": value}
+
+        await self._desk.carry_out("set_term", Filing("set_term", "contract", name[:64], origin), body)
 
     # Editions
 
@@ -221,6 +237,17 @@ class Contracts:
         return ended
 
 
+async def end_personal(work: Work, subscriber_id: SubscriberId, reason: str) -> None:
+    """End what belongs to the subscriber and not to the number: services, plan change, devices, secret, consents."""
+    conn, now = work.conn, work.now
+    on = await store_services.services_on(conn, subscriber_id, now)
+    await store_services.switch_off(conn, [service.service_id for service in on], now)
+    await conn.fetch(Q.cancel_plan_change, subscriber_id)
+    await conn.execute(Q.end_devices, subscriber_id, now, reason)
+    await conn.execute(Q.delete_secret, subscriber_id)
+    await conn.execute(Q.withdraw_consents_of_subscription, subscriber_id, now)
+
+
 async def end_subscription(work: Work, subscription: Subscription, ground: EndGround) -> None:
     """End a subscription: its services, devices, number, card and consents of the number end with it.
 
@@ -230,11 +257,7 @@ async def end_subscription(work: Work, subscription: Subscription, ground: EndGr
     Contract: PSC-2.11, PSC-6.3.5, PSC-6.5
     """
     subscriber_id, conn, now = subscription.subscriber_id, work.conn, work.now
-    on = await store_services.services_on(conn, subscriber_id, now)
-    await store_services.switch_off(conn, [service.service_id for service in on], now)
-    await conn.fetch(Q.cancel_plan_change, subscriber_id)
-    await conn.execute(Q.end_devices, subscriber_id, now, ground)
-    await conn.execute(Q.withdraw_consents_of_subscription, subscriber_id, now)
+    await end_personal(work, subscriber_id, ground)
     await store_numbers.take_out(conn, subscriber_id, now)
     await conn.execute(Q.end_subscription, subscriber_id, now, ground)
     if ground is EndGround.PORTED_OUT:

@@ -323,6 +323,15 @@ class StopDateError(DomainError):
     now: datetime
 
 
+class TermError(DomainError):
+    """There is no figure {name}, or its first day is past. Figures: {known}."""
+
+    code = "term"
+    status = 422
+    name: str
+    known: str
+
+
 class GroundRequiredError(DomainError):
     """A ground is required to read or change a subscriber's data."""
 

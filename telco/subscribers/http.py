@@ -87,6 +87,22 @@ def _accession(api: Api, subscribers: Subscribers) -> None:
         ],
     )(accede)
 
+    async def pass_on(request: ApiRequest, msisdn: MsisdnText, body: s.SheetIn) -> s.AccessionOut:
+        """The new subscriber signs a sheet of his own; money and debts stay with the old one."""
+        subscriber = await subscribers.get(msisdn)
+        sheet = body.sheet(origin(request, f"registration sheet {body.sheet_number}"))
+        return accession_out(await subscribers.accession.re_register(subscriber.subscriber_id, sheet))
+
+    _declare(
+        api,
+        "POST",
+        "/v1/subscribers/{msisdn}/re-registrations",
+        "Pass a number to another person or company",
+        body=s.SheetIn,
+        response=s.AccessionOut,
+        errors=[e.SubscriberUnknownError, e.NumbersLimitError, e.PlanUnfitError, e.NumberTemporaryError],
+    )(pass_on)
+
 
 def _people(api: Api, subscribers: Subscribers) -> None:
     async def read(request: ApiRequest, msisdn: MsisdnText) -> s.CardOut:
@@ -545,6 +561,7 @@ def card_out(card: Card) -> s.CardOut:
         plan_changes=[s.PlanChangeOut.model_validate(change) for change in card.plan_changes],
         suspensions=[s.SuspensionOut.model_validate(suspension) for suspension in card.suspensions],
         consents=[s.ConsentOut.model_validate(consent) for consent in card.consents],
+        data_changes=[s.PartyChangeOut.model_validate(change) for change in card.data_changes],
         editions=[s.EditionAnswerOut.model_validate(answer) for answer in card.editions],
         devices=[s.DeviceOut.model_validate(device) for device in card.devices],
         applications=[s.ApplicationOut.model_validate(application) for application in card.applications],

@@ -12,7 +12,7 @@ from telco.subscribers import schemas as s
 from telco.subscribers.model import ApplicationId, Origin
 from telco.subscribers.service import Subscribers
 from telco.web.api import Api, ApiRequest
-from telco.web.fields import Id, MsisdnText, text
+from telco.web.fields import Code, Id, MsisdnText, text
 from telco.web.staff import Role
 
 OriginOf = Callable[[ApiRequest, str], Origin]
@@ -55,7 +55,19 @@ def _numbers(api: Api, subscribers: Subscribers, origin: OriginOf) -> None:
     async def unreserve(request: ApiRequest, msisdn: MsisdnText, holder: Holder) -> None:
         await subscribers.numbers.unreserve(msisdn, holder, origin(request, f"for {holder}"))
 
+    async def price(request: ApiRequest, category: Category, body: s.CategoryPriceIn) -> None:
+        """Holds for numbers given from now on."""
+        await subscribers.numbers.set_price(category, body.price, origin(request, "decision of the operator"))
+
     tags = ["Numbers"]
+    api.put(
+        "/v1/number-categories/{category}/price",
+        roles={Role.ADMIN},
+        body=s.CategoryPriceIn,
+        audit=False,
+        summary="Set the price of a category",
+        tags=tags,
+    )(price)
     api.get(
         "/v1/numbers",
         roles=_CLERKS,
@@ -122,6 +134,20 @@ def _editions(api: Api, subscribers: Subscribers, origin: OriginOf) -> None:
         )
         return s.EditionOut.model_validate(edition)
 
+    async def set_term(request: ApiRequest, name: Code, body: s.TermIn) -> None:
+        """A limit or a number of days, from a day on; what is past is never changed."""
+        ground = origin(request, "decision of the operator")
+        await subscribers.contracts.set_term(name, body.valid_from, body.value, ground)
+
+    api.put(
+        "/v1/terms/{name}",
+        roles={Role.ADMIN},
+        body=s.TermIn,
+        audit=False,
+        errors=[e.TermError],
+        summary="Set a figure of the contract",
+        tags=["Contract"],
+    )(set_term)
     api.post(
         "/v1/editions",
         roles={Role.ADMIN},

@@ -234,6 +234,19 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
+class PartyChange:
+    """A field of a party's data that was reported changed."""
+
+    field: str
+    old_value: str | None
+    new_value: str
+    changed_on: date
+    reported_at: datetime
+    late: bool
+    """Reported later than the term of PSC-3.2.7."""
+
+
+@dataclass(frozen=True, slots=True)
 class RegistrationSheet:
     """An accession (PSC-1.1.18): the subscriber, the number, the first plan and other details.
 

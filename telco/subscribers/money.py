@@ -11,7 +11,7 @@ from telco.ledger.service import Ledger
 from telco.subscribers import store_numbers
 from telco.subscribers.desk import Work
 from telco.subscribers.errors import AccountRefusedError, NotEnoughMoneyError, NumberCategoryError
-from telco.subscribers.model import Subscription
+from telco.subscribers.model import RegistrationSheet, Subscription
 
 CASH_OFFICE = "cash.office"
 REVENUE_NUMBER = "revenue.number"
@@ -62,13 +62,15 @@ async def pay_for_number(ledger: Ledger, work: Work, subscription: Subscription,
     return number.price
 
 
-async def take_initial_payment(ledger: Ledger, work: Work, subscription: Subscription, amount: Tiyn) -> None:
-    """Credit the cash that came with the registration sheet, or what a starter pack holds."""
+async def take_initial_payment(
+    ledger: Ledger, work: Work, subscription: Subscription, sheet: RegistrationSheet
+) -> None:
+    """Credit the cash that came with the registration sheet, or what a starter pack holds. Contract: PSC-4.1"""
     op = ledger_model.credit(
         subscription.account,
-        f"accession:{subscription.subscriber_id}",
-        amount,
+        f"sheet:{sheet.request_id}",
+        sheet.initial_payment,
         contra=CASH_OFFICE,
         details={"label": "accession.payment"},
     )
-    await carry_out(ledger, work, op, amount)
+    await carry_out(ledger, work, op, sheet.initial_payment)

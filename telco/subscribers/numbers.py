@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from telco.kernel.ids import SubscriberId
+from telco.kernel.money import Tiyn, json_money
 from telco.kernel.msisdn import Msisdn
 from telco.kernel.names import clean_text
 from telco.subscribers import money, store, store_numbers
@@ -54,6 +55,19 @@ class Numbers:
             return added
 
         return await self._desk.carry_out("add_numbers", filing, body)
+
+    async def set_price(self, category: str, price: Tiyn, origin: Origin) -> None:
+        """Set the price of a category of numbers, making the category if it is new."""
+        category = clean_text(category, field="category", max_length=32)
+        if price < 0:
+            raise ValueError("a number is not paid for by the operator")
+
+        async def body(work: Work) -> None:
+            await work.conn.execute(Q.set_category_price, category, price)
+            work.details = {"category": category, "price_tiyn": price}
+
+        filing = Filing("set_number_price", "pool", f"{category} {json_money(price)}", origin)
+        await self._desk.carry_out("set_number_price", filing, body)
 
     async def free(self, category: str, *, ending: str = "", limit: int = 20) -> list[PoolNumber]:
         """List free numbers of a category, with their price; `ending` are the last digits wished for."""

@@ -22,6 +22,7 @@ from telco.subscribers.model import (
     NumberUse,
     Origin,
     Party,
+    PartyChange,
     PartyData,
     PersonalAccount,
     PlanChange,
@@ -51,6 +52,7 @@ class Card:
     suspensions: list[Suspension]
     consents: list[Consent]
     editions: list[EditionAnswer]
+    data_changes: list[PartyChange]
     devices: list[Device]
     applications: list[Application]
 
@@ -204,6 +206,7 @@ async def _card(conn: Connection, subscriber: Subscriber, now: datetime) -> Card
         suspensions=await store_records.suspensions(conn, subscriber_id, 50),
         consents=await store_records.consents(conn, subscriber.party_id, subscriber_id),
         editions=await store_records.edition_answers(conn, subscriber.contract_id),
+        data_changes=await store.party_changes(conn, subscriber.party_id, 20),
         devices=await store_records.devices(conn, subscriber_id),
         applications=await store_records.applications(conn, subscriber_id, 50),
     )

@@ -210,7 +210,7 @@ from subscribers.registration_sheet r
 join subscribers.subscription s using (subscription_id)
 left join lateral (
     select i.iccid from subscribers.sim_history h join subscribers.sim i using (sim_id)
-    where h.subscription_id = s.subscription_id order by h.from_at limit 1) c on true
+    where h.subscription_id = s.subscription_id order by h.use_id limit 1) c on true
 where r.request_id = $1;
 
 -- name: add_sheet
@@ -218,11 +218,6 @@ where r.request_id = $1;
 insert into subscribers.registration_sheet
     (request_id, request_sha256, subscription_id, edition, channel, signed_at, author, body)
 values ($1, $2, $3, $4, $5, $6, $7, $8);
-
--- name: sheet_of_subscription
--- The sheet by which a subscription acceded.
-select request_id, edition, channel, signed_at, author, body from subscribers.registration_sheet
-where subscription_id = $1;
 
 -- name: add_numbers
 -- Numbers enter the pool; known ones stay as they are.
@@ -313,7 +308,8 @@ update subscribers.number_history set until_at = $2 where msisdn = $1 and until_
 
 -- name: number_history
 -- The numbers that a subscription had.
-select msisdn, from_at, until_at, reason from subscribers.number_history where subscription_id = $1 order by from_at;
+select msisdn, from_at, until_at, reason from subscribers.number_history where subscription_id = $1
+order by use_id;
 
 -- name: add_sim
 -- A card enters the stock.
@@ -356,7 +352,7 @@ insert into subscribers.sim_history (subscription_id, sim_id, from_at, reason, a
 -- The cards that a subscription had.
 select i.iccid, i.imsi, i.kind, h.from_at, h.until_at, h.reason, h.author
 from subscribers.sim_history h join subscribers.sim i using (sim_id)
-where h.subscription_id = $1 order by h.from_at;
+where h.subscription_id = $1 order by h.use_id;
 
 -- name: last_sim_change
 -- When the card of a number was last put in.
@@ -608,9 +604,13 @@ select exists (select from subscribers.consent
 insert into subscribers.application
     (subscription_id, party_id, applicant, kind, channel, author, body, registered_at, state, outcome, decided_at,
      decided_by)
-select coalesce($1::bigint, s.subscription_id), coalesce($2::bigint, s.party_id), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+select s.subscription_id, coalesce($2::bigint, s.party_id), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
 from (select) as once
-left join subscribers.subscription s on s.msisdn = $3 and s.state <> 'ended'
+left join lateral (
+    select subscription_id, party_id from subscribers.subscription where subscription_id = $1::bigint
+    union all
+    select subscription_id, party_id from subscribers.subscription
+    where $1::bigint is null and msisdn = $3 and state <> 'ended') s on true
 returning application_id;
 
 -- name: decide_application
@@ -677,3 +677,15 @@ select pg_advisory_xact_lock(hashtextextended('subscribers.holder:' || $1::text,
 -- name: set_account
 -- The personal account that a subscription spends from.
 update subscribers.subscription set shard = $2, account_id = $3 where subscription_id = $1;
+
+-- name: delete_secret
+-- A secret goes with its subscriber.
+delete from subscribers.secret where subscription_id = $1;
+
+-- name: change_owner
+-- A subscription passes to another party.
+update subscribers.subscription
+set contract_id = $2, party_id = $3, party_kind = $4, shard = $5, account_id = $6, language = $7, device_kind = $8,
+    region = $9, user_note = $10, stop_at = null
+where subscription_id = $1
+returning *;

@@ -234,6 +234,17 @@ class EditionAnswerOut(ApiModel):
     answered_at: datetime
 
 
+class PartyChangeOut(ApiModel):
+    """A field of a subscriber's data that changed."""
+
+    field: str
+    old_value: str | None
+    new_value: str
+    changed_on: date
+    reported_at: datetime
+    late: bool
+
+
 class DeviceOut(ApiModel):
     """A registered device."""
 
@@ -294,6 +305,7 @@ class CardOut(ApiModel):
     suspensions: list[SuspensionOut]
     consents: list[ConsentOut]
     editions: list[EditionAnswerOut]
+    data_changes: list[PartyChangeOut]
     devices: list[DeviceOut]
     applications: list[ApplicationOut]
 
@@ -460,6 +472,19 @@ class AddedOut(ApiModel):
     """How many were new."""
 
     added: int
+
+
+class CategoryPriceIn(ApiModel):
+    """The price of a category of numbers."""
+
+    price: Annotated[Money, Field(ge=0)]
+
+
+class TermIn(ApiModel):
+    """A figure from a day on."""
+
+    valid_from: Annotated[date, Field(examples=["2026-07-01"])]
+    value: Annotated[int, Field(ge=0, le=2_000_000_000)]
 
 
 class ReservationIn(ApiModel):

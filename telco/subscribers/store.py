@@ -23,10 +23,12 @@ from telco.subscribers.errors import (
 from telco.subscribers.model import (
     DeviceKind,
     Party,
+    PartyChange,
     PartyData,
     PartyKind,
     PersonalAccount,
     PlanState,
+    RegistrationSheet,
     Scope,
     Subscriber,
     Subscription,
@@ -145,6 +147,31 @@ def to_subscription(row: Record) -> Subscription:
         acceded_at=row["acceded_at"],
         stop_at=row["stop_at"],
     )
+
+
+async def change_owner(
+    conn: Connection,
+    subscriber_id: SubscriberId,
+    contract_id: ContractId,
+    party: Party,
+    account: AccountRef,
+    sheet: RegistrationSheet,
+) -> Subscription:
+    """A subscription passes to another party, as its sheet says."""
+    row = await conn.fetchrow(
+        Q.change_owner,
+        subscriber_id,
+        contract_id,
+        party.party_id,
+        party.data.kind,
+        account.shard,
+        account.account_id,
+        sheet.language,
+        sheet.device_kind,
+        sheet.region,
+        sheet.user_note,
+    )
+    return to_subscription(_present(row))
 
 
 class Payer(NamedTuple):
@@ -276,6 +303,10 @@ async def change_party(
         late,
     )
     return changed
+
+
+async def party_changes(conn: Connection, party_id: PartyId, limit: int) -> list[PartyChange]:
+    return [PartyChange(**row) for row in await conn.fetch(Q.party_changes, party_id, limit)]
 
 
 async def count_numbers(conn: Connection, party_id: PartyId) -> int:
