@@ -134,12 +134,12 @@ cross join lateral (
 ) l
 where b.bucket_no = 0 and b.holds is not null;
 
--- An operation that the plain path left, with everything that was asked.
+-- One operation with everything that was asked; batches travel as columns (see `apply_v1`).
 create type ledger.request as (
     ord int, kind smallint, flags smallint, account_id bigint, op_id text, request_hash bigint,
     contra int, grant_contra int, terms int, quantity bigint, fixed bigint,
     reserve_terms int, reserve_quantity bigint, reserve_fixed bigint,
-    hold_id text, deadline bigint, target text, grants jsonb, details text
+    hold_id text, target text, grants jsonb, details text
 );
 
 -- What came of it; the arrays are the lines that were taken: bucket code, unit, amount.
@@ -189,68 +189,72 @@ language sql stable as $$
     end
 $$;
 
--- Answer the requests that were decided before: with the first result, or with the field that differs from it.
-create function ledger.answer_again_v1(p_shard smallint, requests ledger.request[]) returns setof ledger.outcome
-language sql stable as $$
-    select r.ord,
-           case when same then o.status else 3 end::smallint, same,
-           case when same then o.main_after end,
-           case when same then o.cost else 0 end,
-           case when same then o.granted else 0 end,
-           case when same then o.forced else 0 end,
-           taken.codes, taken.units, taken.amounts,
-           case when not same then ledger.first_difference_v1(o, r) end
-    from unnest(requests) r
-    join ledger.operation o on o.shard = p_shard and o.account_id = r.account_id and o.op_id = r.op_id
-    cross join lateral (select o.request_hash = r.request_hash as same) h
-    cross join lateral (
-        select array_agg(code order by n) as codes, array_agg(unit order by n) as units,
-               array_agg(amount order by n) as amounts
-        from (
-            select 0 as n, 'main' as code, 0::smallint as unit, -o.moved as amount
-            union all
-            select n, coalesce(b.code, c.code), o.lines[n][2]::smallint, -o.lines[n][3]
-            from generate_subscripts(o.lines, 1) n
-            left join ledger.bucket b on (b.shard, b.account_id, b.bucket_no)
-                                       = (p_shard, r.account_id, o.lines[n][1]::int)
-            left join ledger.closed_bucket c on (c.shard, c.account_id, c.bucket_no)
-                                              = (p_shard, r.account_id, o.lines[n][1]::int)
-        ) line
-        where same and amount > 0
-    ) taken
+-- One operation of a batch: the numbers are in the order of `apply_v1`, the texts beside them.
+create function ledger.request_v1(i int, numbers bigint[], ops text[], holds text[], targets text[], grants text[],
+                                  details text[]) returns ledger.request
+language sql immutable as $$
+    select row(i, numbers[i][4], numbers[i][5], numbers[i][1], ops[i], numbers[i][2],
+               numbers[i][6], numbers[i][15], numbers[i][9], numbers[i][10], numbers[i][13],
+               numbers[i][11], numbers[i][12], numbers[i][14],
+               holds[i], targets[i], grants[i]::jsonb, details[i])::ledger.request
 $$;
 
--- Decide requests from the account's buckets and write what comes of it. The accounts are locked, the requests new.
+-- What an operation took: the codes, units and amounts of its lines.
+create function ledger.taken_v1(o ledger.operation, out codes text[], out units smallint[], out amounts bigint[])
+language sql stable as $$
+    select array_agg(code order by n), array_agg(unit order by n), array_agg(amount order by n)
+    from (
+        select 0 as n, 'main' as code, 0::smallint as unit, -o.moved as amount
+        union all
+        select n, coalesce(b.code, c.code), o.lines[n][2]::smallint, -o.lines[n][3]
+        from generate_subscripts(o.lines, 1) n
+        left join ledger.bucket b
+               on (b.shard, b.account_id, b.bucket_no) = (o.shard, o.account_id, o.lines[n][1]::int)
+        left join ledger.closed_bucket c
+               on (c.shard, c.account_id, c.bucket_no) = (o.shard, o.account_id, o.lines[n][1]::int)
+    ) line
+    where amount > 0
+$$;
+
+-- Decide operations from their accounts' buckets and write what comes of it. The accounts are locked, the ids new.
 --
 -- Allowances pay first, in their unit; what is left is priced once and paid from money buckets; both in order of
 -- priority, then earliest end. A use first gives back its whole hold, whose buckets may pay even if they ended
 -- meanwhile. Then the next portion is held from what is left, the same way.
-create function ledger.settle_v1(p_shard smallint, p_now timestamptz, requests ledger.request[])
-returns setof ledger.outcome
-language plpgsql as $$
+create function ledger.settle_v1(
+    p_shard smallint, p_now timestamptz, p_rest int[], p_numbers bigint[], p_ops text[], p_holds text[],
+    p_grants text[], p_details text[]
+) returns setof ledger.outcome
+language plpgsql
+set enable_hashjoin = on
+as $$
 declare
     v_events jsonb;
     v_outcomes ledger.outcome[];
 begin
     with request as materialized (
-        select r.*, coalesce(r.quantity, 0) as q1, coalesce(r.fixed, 0) as fixed1,
-               coalesce(r.reserve_quantity, 0) as q2, coalesce(r.reserve_fixed, 0) as fixed2,
+        select r.*, m.holds -> r.hold_id as hold, m.last_op as previous, m.last_bucket_no, m.balance as main_before,
                coalesce(t.rating_unit, 1) as rating_unit1, coalesce(t.price_micro, 0) as price1,
                coalesce(n.rating_unit, 1) as rating_unit2, coalesce(n.price_micro, 0) as price2,
                t.unit as unit1, t.allowances as allowances1, t.money as money1,
                n.unit as unit2, n.allowances as allowances2, n.money as money2,
-               m.holds -> r.hold_id as hold, m.last_op as previous, m.last_bucket_no, m.balance as main_before,
                case when r.kind = 2 and m.holds ? r.hold_id then 5
                     when r.kind = 4 and not coalesce(m.holds ? r.hold_id, false) then 4
-                    when r.kind = 4 and r.flags & 4 <> 0 and (m.holds -> r.hold_id ->> 0)::bigint
-                         > extract(epoch from p_now) * 1000000 then 6
+                    when r.kind = 4 and r.flags & 4 <> 0
+                         and (m.holds -> r.hold_id ->> 0)::bigint > extract(epoch from p_now) * 1000000 then 6
                     else 0 end as refused
-        from unnest(requests) r
+        from (
+            select i, p_numbers[i][1] as account_id, p_numbers[i][4] as kind, p_numbers[i][5] as flags,
+                   coalesce(p_numbers[i][10], 0) as q1, coalesce(p_numbers[i][13], 0) as fixed1,
+                   coalesce(p_numbers[i][12], 0) as q2, coalesce(p_numbers[i][14], 0) as fixed2,
+                   p_numbers[i][9] as terms, p_numbers[i][11] as reserve_terms, p_holds[i] as hold_id
+            from (select p_rest[k] as i from generate_series(1, cardinality(p_rest)) k) position
+        ) r
         join ledger.bucket m on m.shard = p_shard and m.account_id = r.account_id and m.bucket_no = 0
         left join ledger.terms t on t.terms_no = r.terms
         left join ledger.terms n on n.terms_no = r.reserve_terms
     ), stock as (
-        select r.ord, r.q1, r.fixed1, r.rating_unit1, r.price1,
+        select r.i, r.account_id, r.q1, r.fixed1, r.rating_unit1, r.price1,
                b.bucket_no, b.code, b.unit, b.priority, b.valid_until, back,
                case when b.valid_from <= p_now and (b.valid_until is null or b.valid_until > p_now)
                     then greatest(b.balance - b.held + back + b.credit_limit, 0)
@@ -266,16 +270,16 @@ begin
                                  when b.bucket_no = 0 then (r.hold ->> 2)::bigint
                                  else (r.hold -> 3 ->> b.bucket_no::text)::bigint end, 0) as back
         ) h
-        where r.refused = 0
     ), charge_window as (
         select *,
                coalesce(sum(case when allowance1 then free end) over w, 0)::bigint as before_allowance,
                coalesce(sum(case when money1 then free end) over w, 0)::bigint as before_money
         from stock
-        window w as (partition by ord order by unit = 0, priority, valid_until, bucket_no
+        window w as (partition by i order by unit = 0, priority, valid_until, bucket_no
                      rows between unbounded preceding and 1 preceding)
     ), charged as (
-        select *,
+        select i, account_id, bucket_no, code, unit, priority, valid_until, back, free, allowance1, money1,
+               allowance2, money2,
                case when allowance1 then least(free, greatest(q1 - before_allowance, 0))
                     when money1 then least(free, greatest(
                         fixed1 + ledger.price_v1(greatest(q1 - before_allowance, 0), rating_unit1, price1)
@@ -283,116 +287,117 @@ begin
                     else 0 end as take
         from charge_window
     ), charged_sum as (
-        select ord,
+        select i,
                coalesce(sum(take) filter (where allowance1), 0)::bigint as from_allowances,
                coalesce(sum(take) filter (where money1), 0)::bigint as from_money,
                coalesce(sum(free - take) filter (where allowance2), 0)::bigint as left_allowances,
                coalesce(sum(free - take) filter (where money2), 0)::bigint as left_money
-        from charged group by ord
+        from charged group by i
     ), verdict as (
-        select r.*, cost, cost - from_money as short, granted, left_allowances, left_money,
+        select r.*, s.left_allowances, s.left_money, cost, cost - s.from_money as short, granted,
                case when r.refused <> 0 then r.refused
-                    when r.kind in (1, 6) and cost > from_money and r.flags & 2 = 0 then 1
+                    when r.kind in (1, 6) and cost > s.from_money and r.flags & 2 = 0 then 1
                     when r.kind = 2 and granted = 0 then 1
                     else 0 end as status
         from request r
-        left join charged_sum using (ord)
+        join charged_sum s on s.i = r.i
         cross join lateral (
-            select case when r.q1 + r.fixed1 = 0 then 0
-                   else r.fixed1 + ledger.price_v1(r.q1 - from_allowances, r.rating_unit1, r.price1) end as cost
+            select r.fixed1 + ledger.price_v1(r.q1 - s.from_allowances, r.rating_unit1, r.price1) as cost
         ) c
         cross join lateral (
             select case
-                when r.q2 = 0 or r.refused <> 0 then 0
+                when r.q2 = 0 then 0
                 when r.flags & 2 <> 0 then r.q2
-                when r.fixed2 + ledger.price_v1(greatest(r.q2 - left_allowances, 0), r.rating_unit2, r.price2)
-                     <= left_money then r.q2
-                when r.flags & 1 <> 0 and r.fixed2 <= left_money then
-                     least(r.q2, left_allowances)
-                     + ledger.affordable_v1(left_money - r.fixed2, r.rating_unit2, r.price2)
+                when r.fixed2 + ledger.price_v1(greatest(r.q2 - s.left_allowances, 0), r.rating_unit2, r.price2)
+                     <= s.left_money then r.q2
+                when r.flags & 1 <> 0 and r.fixed2 <= s.left_money then
+                     least(r.q2, s.left_allowances)
+                     + ledger.affordable_v1(s.left_money - r.fixed2, r.rating_unit2, r.price2)
                 else 0 end as granted
         ) g
     ), hold_window as (
-        select c.ord, c.bucket_no, c.code, c.unit, c.back, c.take, c.free - c.take as free, allowance2, c.money2,
-               v.granted, v.fixed2, v.rating_unit2, v.price2, v.short, v.left_money, v.left_allowances,
-               coalesce(sum(case when allowance2 then c.free - c.take end) over w, 0)::bigint as before_allowance,
+        select c.i, c.account_id, c.bucket_no, c.code, c.unit, c.back, c.take, c.free - c.take as free,
+               c.allowance2, c.money2, v.status, v.granted, v.short, v.left_money,
+               v.fixed2 + ledger.price_v1(greatest(v.granted - v.left_allowances, 0), v.rating_unit2, v.price2) as due,
+               coalesce(sum(case when c.allowance2 then c.free - c.take end) over w, 0)::bigint as before_allowance,
                coalesce(sum(case when c.money2 then c.free - c.take end) over w, 0)::bigint as before_money
-        from charged c join verdict v on v.ord = c.ord and v.status = 0
-        window w as (partition by c.ord order by c.unit = 0, c.priority, c.valid_until, c.bucket_no
+        from charged c join verdict v on v.i = c.i
+        window w as (partition by c.i order by c.unit = 0, c.priority, c.valid_until, c.bucket_no
                      rows between unbounded preceding and 1 preceding)
     ), change as (
-        select ord, bucket_no, code, unit,
-               take + case when bucket_no = 0 then greatest(short, 0) else 0 end as taken,
-               case when granted = 0 then 0
+        select i, account_id, bucket_no, code, unit,
+               case when status <> 0 then 0
+                    when bucket_no = 0 then take + greatest(short, 0)
+                    else take end as taken,
+               case when status <> 0 or granted = 0 then 0
                     when allowance2 then least(free, greatest(granted - before_allowance, 0))
-                    when money2 then least(free, greatest(due - before_money, 0))
-                    else 0 end
-               + case when bucket_no = 0 and granted > 0 then greatest(due - left_money, 0) else 0 end as hold,
-               back
+                    else case when money2 then least(free, greatest(due - before_money, 0)) else 0 end
+                         + case when bucket_no = 0 then greatest(due - left_money, 0) else 0 end
+                    end as hold,
+               case when status <> 0 then 0 else back end as back
         from hold_window
-        cross join lateral (
-            select fixed2 + ledger.price_v1(greatest(granted - left_allowances, 0), rating_unit2, price2) as due
-        ) d
     ), grant_line as (
-        select v.ord, g.*, case when g.code = 'main' then 0 else v.last_bucket_no + (
-                   sum((g.code <> 'main')::int) over (partition by v.ord order by g.n))::int end as bucket_no
+        select v.i, v.account_id, g.*, case when g.code = 'main' then 0 else v.last_bucket_no + (
+                   sum((g.code <> 'main')::int) over (partition by v.i order by g.n))::int end as bucket_no
         from verdict v
-        cross join lateral rows from (jsonb_to_recordset(v.grants) as (
+        cross join lateral rows from (jsonb_to_recordset(p_grants[v.i]::jsonb) as (
             code text, unit smallint, amount bigint, priority smallint,
             valid_from timestamptz, valid_until timestamptz, origin text)) with ordinality
             as g (code, unit, amount, priority, valid_from, valid_until, origin, n)
-        where v.status = 0 and v.grants is not null
+        where v.status = 0 and p_grants[v.i] is not null
     ), granted_sum as (
-        select ord, coalesce(sum(amount) filter (where bucket_no = 0), 0)::bigint as to_main,
+        select i, coalesce(sum(amount) filter (where bucket_no = 0), 0)::bigint as to_main,
                count(*) filter (where bucket_no > 0)::int as buckets,
                array_agg(array[bucket_no, unit, amount] order by n) as lines
-        from grant_line group by ord
+        from grant_line group by i
     ), line as (
-        select ord,
+        select i,
                coalesce(sum(taken) filter (where bucket_no = 0), 0)::bigint as main_taken,
                coalesce(sum(hold - back) filter (where bucket_no = 0), 0)::bigint as main_held,
                coalesce(sum(hold) filter (where bucket_no = 0), 0)::bigint as main_hold,
                jsonb_object_agg(bucket_no, hold) filter (where bucket_no > 0 and hold > 0) as other_holds,
-               array_agg(array[bucket_no, unit, -taken, hold - back] order by bucket_no)
+               array_agg(array[bucket_no, unit, -taken, hold - back])
                    filter (where bucket_no > 0 and (taken <> 0 or hold <> back)) as others,
-               array_agg(code order by bucket_no) filter (where taken > 0) as codes,
-               array_agg(unit order by bucket_no) filter (where taken > 0) as units,
-               array_agg(taken order by bucket_no) filter (where taken > 0) as amounts
-        from change group by ord
+               array_agg(code) filter (where taken > 0) as codes,
+               array_agg(unit) filter (where taken > 0) as units,
+               array_agg(taken) filter (where taken > 0) as amounts
+        from change group by i
+    ), decision as materialized (
+        select v.i, v.account_id, v.kind, v.status, v.hold_id, v.previous, v.q1, l.main_taken, l.main_held,
+               l.main_hold, l.other_holds, l.others, l.codes, l.units, l.amounts,
+               case when v.status = 0 then v.cost else 0 end as cost,
+               case when v.status = 0 then v.granted else 0 end as granted,
+               case when v.status = 0 then greatest(v.short, 0) else 0 end as forced,
+               coalesce(g.buckets, 0) as new_buckets, g.lines as grant_lines,
+               v.main_before - l.main_taken + coalesce(g.to_main, 0) as main_after
+        from verdict v join line l on l.i = v.i left join granted_sum g on g.i = v.i
     ), new_bucket as (
         insert into ledger.bucket (shard, account_id, bucket_no, unit, priority, balance, initial,
                                    valid_from, valid_until, code, origin)
-        select p_shard, v.account_id, g.bucket_no, g.unit, g.priority, g.amount, g.amount,
-               g.valid_from, g.valid_until, g.code, g.origin
-        from grant_line g join verdict v using (ord)
-        where g.bucket_no > 0
+        select p_shard, account_id, bucket_no, unit, priority, amount, amount, valid_from, valid_until, code, origin
+        from grant_line where bucket_no > 0
     ), main as (
         update ledger.bucket b set
-            balance = after,
-            held = b.held + coalesce(l.main_held, 0),
-            credit_limit = case when v.kind = 9 and v.status = 0 then v.q1 else b.credit_limit end,
-            levels = case when after >= b.low_mark then b.levels & ~4
-                          when after < b.low_mark and after < b.balance then b.levels | 4
+            balance = d.main_after,
+            held = b.held + d.main_held,
+            credit_limit = case when d.kind = 9 and d.status = 0 then d.q1 else b.credit_limit end,
+            levels = case when d.main_after >= b.low_mark then b.levels & ~4
+                          when d.main_after < b.low_mark and d.main_after < b.balance then b.levels | 4
                           else b.levels end,
-            others = b.others + coalesce(g.buckets, 0),
-            last_bucket_no = b.last_bucket_no + coalesce(g.buckets, 0),
-            last_op = v.op_id,
-            holds = case when v.status <> 0 or v.kind not in (2, 3, 4) then b.holds
-                    else nullif(coalesce(b.holds - v.hold_id, '{}') || case when v.granted > 0 then
-                        jsonb_build_object(v.hold_id, case when l.other_holds is null
-                            then jsonb_build_array(v.deadline, v.granted, l.main_hold)
-                            else jsonb_build_array(v.deadline, v.granted, l.main_hold, l.other_holds) end)
+            others = b.others + d.new_buckets,
+            last_bucket_no = b.last_bucket_no + d.new_buckets,
+            last_op = p_ops[d.i],
+            holds = case when d.status <> 0 or d.kind not in (2, 3, 4) then b.holds
+                    else nullif(coalesce(b.holds - d.hold_id, '{}') || case when d.granted > 0 then
+                        jsonb_build_object(d.hold_id, case when d.other_holds is null
+                            then jsonb_build_array(p_numbers[d.i][3], d.granted, d.main_hold)
+                            else jsonb_build_array(p_numbers[d.i][3], d.granted, d.main_hold, d.other_holds) end)
                         else '{}' end, '{}') end,
             room = null
-        from verdict v
-        left join line l on l.ord = v.ord
-        left join granted_sum g on g.ord = v.ord
-        cross join lateral (
-            select v.main_before - coalesce(l.main_taken, 0) + coalesce(g.to_main, 0) as after
-        ) a
-        where b.shard = p_shard and b.account_id = v.account_id and b.bucket_no = 0
-        returning v.ord, new.balance as main_after, old.levels as old_levels, new.levels as new_levels,
-                  b.low_mark, b.initial
+        from decision d
+        where b.shard = p_shard and b.account_id = d.account_id and b.bucket_no = 0
+        returning d.i, d.account_id, b.bucket_no, b.code, b.unit, new.balance, b.low_mark as initial,
+                  case when new.levels & 4 > old.levels & 4 then 'low' end as level
     ), other as (
         update ledger.bucket b set
             balance = b.balance - c.taken,
@@ -402,41 +407,30 @@ begin
                           when (b.balance - c.taken) * 5 <= b.initial then b.levels | 1
                           else b.levels end,
             room = null
-        from change c join request r using (ord)
-        where b.shard = p_shard and b.account_id = r.account_id and b.bucket_no = c.bucket_no and b.bucket_no > 0
+        from change c
+        where b.shard = p_shard and b.account_id = c.account_id and b.bucket_no = c.bucket_no and c.bucket_no > 0
           and (c.taken <> 0 or c.hold <> c.back)
-        returning c.ord, b.bucket_no, b.code, b.unit, new.balance, b.initial,
-                  old.levels as old_levels, new.levels as new_levels
+        returning c.i, b.account_id, b.bucket_no, b.code, b.unit, new.balance, b.initial,
+                  case when new.levels & 2 > old.levels & 2 then '100'
+                       when new.levels > old.levels then '80' end as level
     ), written as (
         insert into ledger.operation (
             shard, account_id, op_id, at, kind, status, flags, request_hash, contra, grant_contra,
-            terms, quantity, fixed, reserve_terms, reserve_quantity, reserve_fixed, hold_id, target,
+            terms, quantity, fixed, reserve_terms, reserve_quantity, reserve_fixed, hold_id,
             moved, held, cost, granted, forced, main_after, previous, lines, grant_lines, grants, details)
-        select p_shard, v.account_id, v.op_id, p_now, v.kind, v.status, v.flags, v.request_hash, v.contra,
-               v.grant_contra, v.terms, v.quantity, v.fixed, v.reserve_terms, v.reserve_quantity, v.reserve_fixed,
-               v.hold_id, v.target, -coalesce(l.main_taken, 0), coalesce(l.main_held, 0), 
-               case when v.status = 0 then v.cost else 0 end, case when v.status = 0 then v.granted else 0 end,
-               case when v.status = 0 then greatest(v.short, 0) else 0 end,
-               m.main_after, v.previous, l.others, g.lines, ledger.without_moments_v1(v.grants), v.details
-        from verdict v join main m using (ord) left join line l using (ord) left join granted_sum g using (ord)
-    ), event as (
-        select o.ord, o.bucket_no, o.code, o.unit, o.balance as left, o.initial,
-               case when o.new_levels & 2 > o.old_levels & 2 then '100' else '80' end as level
-        from other o where o.new_levels <> o.old_levels
-        union all
-        select m.ord, 0, 'main', 0, m.main_after, m.low_mark, 'low'
-        from main m where m.new_levels & 4 > m.old_levels & 4
+        select p_shard, account_id, p_ops[i], p_now, kind, status, p_numbers[i][5], p_numbers[i][2], p_numbers[i][6],
+               p_numbers[i][15], p_numbers[i][9], p_numbers[i][10], p_numbers[i][13], p_numbers[i][11],
+               p_numbers[i][12], p_numbers[i][14], hold_id, -main_taken, main_held, cost, granted, forced,
+               main_after, previous, others, grant_lines,
+               case when p_grants[i] is not null then ledger.without_moments_v1(p_grants[i]::jsonb) end, p_details[i]
+        from decision
     )
-    select (select array_agg(row(v.ord, v.status, false, m.main_after,
-                                 case when v.status = 0 then v.cost else 0 end,
-                                 case when v.status = 0 then v.granted else 0 end,
-                                 case when v.status = 0 then greatest(v.short, 0) else 0 end,
-                                 l.codes, l.units, l.amounts, null)::ledger.outcome)
-            from verdict v join main m using (ord) left join line l using (ord)),
+    select (select array_agg(row(i, status, false, main_after, cost, granted, forced, codes, units, amounts, null)
+                             ::ledger.outcome) from decision),
            (select jsonb_agg(jsonb_build_object(
-                'shard', p_shard, 'account_id', r.account_id, 'bucket_id', e.bucket_no, 'code', e.code,
-                'unit', e.unit, 'level', e.level, 'left', e.left, 'initial', e.initial, 'op_id', r.op_id))
-            from event e join request r using (ord))
+                'shard', p_shard, 'account_id', account_id, 'bucket_id', bucket_no, 'code', code, 'unit', unit,
+                'level', level, 'left', balance, 'initial', initial, 'op_id', p_ops[i]))
+            from (select * from main union all select * from other) event where level is not null)
     into v_outcomes, v_events;
 
     if v_events is not null then
@@ -576,95 +570,122 @@ begin
     return (r.ord, v_status, false, v_main.balance + v_main_delta, 0, 0, 0, null, null, null, null)::ledger.outcome;
 end $$;
 
--- Apply a batch of operations of one shard, at most one per account, in order of account. Arrays are parallel; one
--- that no operation of the batch needs is null.
+-- Apply a batch of operations of one shard, at most one per account, in order of account.
 --
--- `plain`: money for the whole charge and for the whole reserve where nothing but the main balance pays and no more
--- than the row itself is needed to decide; null for every other operation. What the plain statement cannot say yes to
--- is left to `settle_v1`, so it only ever shortens the way to the same result. With `careful`, every account is locked
--- before anything is looked at; a batch is sent again so when another session got between, or when it runs in a
--- caller's transaction.
+-- Numbers come as rows {account, request hash, deadline in us, kind, flags, contra, plain, plain reserve, terms,
+-- quantity, reserve terms, reserve quantity, fixed, reserve fixed, grant contra}; texts as columns whose values are
+-- separated by U+001F, or null where no operation of the batch has one: that is what costs a client and us the least.
+--
+-- `plain` is the money for the whole charge and for the whole reserve where nothing but the main balance pays and no
+-- more than its row is needed to decide; null for every other operation. What the plain statement cannot say yes to is
+-- left to `settle_v1`, so it is only a shorter way to the same result. With `careful`, every account is locked before
+-- anything is looked at; a batch is sent again so when another session got between, or when it runs in a caller's
+-- transaction.
 create function ledger.apply_v1(
-    p_shard smallint, p_now timestamptz, p_careful boolean, p_accounts bigint[], p_ops text[], p_hashes bigint[],
-    p_kinds smallint[], p_flags smallint[], p_contras int[],
-    p_plain bigint[], p_plain_reserve bigint[],
-    p_terms int[], p_quantities bigint[], p_reserve_terms int[], p_reserve_quantities bigint[],
-    p_holds text[], p_deadlines bigint[], p_details text[],
-    p_fixed bigint[], p_reserve_fixed bigint[], p_grant_contras int[], p_targets text[], p_grants text[],
+    p_shard smallint, p_now timestamptz, p_careful boolean,
+    p_number_rows text, p_op_column text, p_hold_column text, p_detail_column text, p_target_column text,
+    p_grant_column text,
     out done int[], out mains bigint[], out others ledger.outcome[]
 ) language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
 as $$
 declare
+    v_numbers bigint[] := p_number_rows::bigint[];
+    v_ops text[] := string_to_array(p_op_column, U&'\001F');
+    v_holds text[] := string_to_array(p_hold_column, U&'\001F', '');
+    v_details text[] := string_to_array(p_detail_column, U&'\001F', '');
+    v_targets text[];
+    v_grants text[];
     v_rest int[];
-    v_requests ledger.request[];
-    v_request ledger.request;
+    v_settled ledger.outcome[];
+    i int;
 begin
     if not p_careful then
         with changed as (
             update ledger.bucket b set
-                balance = b.balance - p_plain[i],
-                held = b.held + p_plain_reserve[i] - coalesce((b.holds -> p_holds[i] ->> 2)::bigint, 0),
+                balance = b.balance - r.plain,
+                held = b.held + r.plain_reserve - coalesce((b.holds -> r.hold_id ->> 2)::bigint, 0),
                 holds = case
-                    when p_holds[i] is null then b.holds
-                    when p_plain_reserve[i] > 0 then coalesce(b.holds, '{}') || jsonb_build_object(
-                        p_holds[i], jsonb_build_array(p_deadlines[i], p_reserve_quantities[i], p_plain_reserve[i]))
-                    else nullif(b.holds - p_holds[i], '{}') end,
-                last_op = p_ops[i],
+                    when r.hold_id is null then b.holds
+                    when r.quantity2 is null then nullif(b.holds - r.hold_id, '{}')
+                    else coalesce(b.holds, '{}') || jsonb_build_object(
+                        r.hold_id, jsonb_build_array(r.deadline, r.quantity2, r.plain_reserve)) end,
+                last_op = v_ops[r.i],
                 room = null
-            from generate_series(1, cardinality(p_accounts)) i
-            where b.shard = p_shard and b.account_id = p_accounts[i] and b.bucket_no = 0 and b.others = 0
-              and b.balance - b.held + b.credit_limit + coalesce((b.holds -> p_holds[i] ->> 2)::bigint, 0)
-                  >= p_plain[i] + p_plain_reserve[i]
-              and (p_holds[i] is null or coalesce(b.holds ? p_holds[i], false) = (p_kinds[i] <> 2))
-              and (b.low_mark is null or p_plain[i] = 0 or b.levels & 4 <> 0 or b.balance - p_plain[i] >= b.low_mark)
+            from (
+                select n as i, v_numbers[n][1] as account_id, v_numbers[n][4] as kind, v_numbers[n][7] as plain,
+                       v_numbers[n][8] as plain_reserve, v_numbers[n][12] as quantity2, v_numbers[n][3] as deadline,
+                       v_holds[n] as hold_id
+                from generate_series(1, cardinality(v_ops)) n
+            ) r
+            where b.shard = p_shard and b.account_id = r.account_id and b.bucket_no = 0 and b.others = 0
+              and b.balance - b.held + b.credit_limit + coalesce((b.holds -> r.hold_id ->> 2)::bigint, 0)
+                  >= r.plain + r.plain_reserve
+              and (r.hold_id is null or coalesce(b.holds ? r.hold_id, false) = (r.kind <> 2))
+              and (b.low_mark is null or r.plain = 0 or b.levels & 4 <> 0 or b.balance - r.plain >= b.low_mark)
               and not exists (select from ledger.operation o
-                              where o.shard = p_shard and o.account_id = p_accounts[i] and o.op_id = p_ops[i])
-            returning i, old.last_op as previous, new.balance as main_after, new.held - old.held as held
+                              where o.shard = p_shard and o.account_id = r.account_id and o.op_id = v_ops[r.i])
+            returning r.i, old.last_op as previous, new.balance as main_after, new.held - old.held as held
         ), written as (
             insert into ledger.operation (
-                shard, account_id, op_id, at, kind, status, flags, request_hash, contra, terms, quantity,
-                reserve_terms, reserve_quantity, hold_id, moved, held, cost, granted, main_after, previous, details)
-            select p_shard, p_accounts[i], p_ops[i], p_now, p_kinds[i], 0, p_flags[i], p_hashes[i], p_contras[i],
-                   p_terms[i], p_quantities[i], p_reserve_terms[i], p_reserve_quantities[i], p_holds[i],
-                   -p_plain[i], c.held, p_plain[i], coalesce(p_reserve_quantities[i], 0), c.main_after, c.previous,
-                   p_details[i]
+                shard, account_id, op_id, at, kind, status, flags, request_hash, contra, terms, quantity, fixed,
+                reserve_terms, reserve_quantity, reserve_fixed, hold_id, moved, held, cost, granted, main_after,
+                previous, details)
+            select p_shard, v_numbers[c.i][1], v_ops[c.i], p_now, v_numbers[c.i][4], 0, v_numbers[c.i][5],
+                   v_numbers[c.i][2], v_numbers[c.i][6], v_numbers[c.i][9], v_numbers[c.i][10], v_numbers[c.i][13],
+                   v_numbers[c.i][11], v_numbers[c.i][12], v_numbers[c.i][14], v_holds[c.i], -v_numbers[c.i][7],
+                   c.held, v_numbers[c.i][7], coalesce(v_numbers[c.i][12], 0), c.main_after, c.previous,
+                   v_details[c.i]
             from changed c
         )
-        select array_agg(i), array_agg(main_after) into done, mains from changed;
-        if cardinality(done) = cardinality(p_accounts) then
+        select array_agg(c.i), array_agg(c.main_after) into done, mains from changed c;
+        if cardinality(done) = cardinality(v_ops) then
             return;
         end if;
     end if;
 
-    select array_agg(i order by i) into v_rest
-    from (select generate_series(1, cardinality(p_accounts)) except select unnest(done)) rest (i);
+    v_targets := string_to_array(p_target_column, U&'\001F', '');
+    v_grants := string_to_array(p_grant_column, U&'\001F', '');
+    select array_agg(n order by n) into v_rest
+    from (select generate_series(1, cardinality(v_ops)) except select unnest(done)) rest (n);
 
-    perform from unnest(v_rest) i
-    join ledger.bucket b on b.shard = p_shard and b.account_id = p_accounts[i] and b.bucket_no = 0
+    perform from unnest(v_rest) n
+    join ledger.bucket b on b.shard = p_shard and b.account_id = v_numbers[n][1] and b.bucket_no = 0
     order by b.account_id for update of b;
 
-    select array_agg(row(i, p_kinds[i], p_flags[i], p_accounts[i], p_ops[i], p_hashes[i], p_contras[i],
-                         p_grant_contras[i], p_terms[i], p_quantities[i], p_fixed[i], p_reserve_terms[i],
-                         p_reserve_quantities[i], p_reserve_fixed[i], p_holds[i], p_deadlines[i], p_targets[i],
-                         p_grants[i]::jsonb, p_details[i])::ledger.request order by i)
-    into v_requests from unnest(v_rest) i;
-
     -- Results in order of precedence: an unknown account, a repeated or conflicting id, then what the account says.
-    select array_agg((i, 2, false, null, 0, 0, 0, null, null, null, null)::ledger.outcome) into others
-    from unnest(v_rest) i
+    select array_agg(row(n, 2, false, null, 0, 0, 0, null, null, null, null)::ledger.outcome) into others
+    from unnest(v_rest) n
     where not exists (select from ledger.bucket b
-                      where b.shard = p_shard and b.account_id = p_accounts[i] and b.bucket_no = 0);
-    others := coalesce(others, '{}') || coalesce(
-        (select array_agg(o) from ledger.answer_again_v1(p_shard, v_requests) o), '{}');
-    select array_agg(r) into v_requests from unnest(v_requests) r
-    where r.ord <> all (select o.ord from unnest(others) o);
+                      where b.shard = p_shard and b.account_id = v_numbers[n][1] and b.bucket_no = 0);
+    select others || array_agg(
+               case when o.request_hash = v_numbers[n][2] then
+                    row(n, o.status, true, o.main_after, o.cost, o.granted, o.forced,
+                        t.codes, t.units, t.amounts, null)::ledger.outcome
+               else row(n, 3, false, null, 0, 0, 0, null, null, null, ledger.first_difference_v1(o, ledger.request_v1(
+                        n, v_numbers, v_ops, v_holds, v_targets, v_grants, v_details)))::ledger.outcome end)
+    into others
+    from unnest(v_rest) n
+    join ledger.operation o on o.shard = p_shard and o.account_id = v_numbers[n][1] and o.op_id = v_ops[n]
+    cross join lateral ledger.taken_v1(o) t;
+    if others is not null then
+        select array_agg(n order by n) into v_rest
+        from (select unnest(v_rest) except select (o).ord from unnest(others) o) rest (n);
+    end if;
 
-    others := others || coalesce((
-        select array_agg(o) from ledger.settle_v1(p_shard, p_now, (
-            select array_agg(r) from unnest(v_requests) r where r.kind not in (7, 8, 10))) o), '{}');
-    for v_request in select (r).* from unnest(v_requests) r where r.kind in (7, 8, 10) loop
-        others := others || case when v_request.kind = 8 then ledger.reverse_v1(p_shard, p_now, v_request)
-                                 else ledger.take_back_v1(p_shard, p_now, v_request) end;
+    foreach i in array coalesce(v_rest, '{}') loop
+        if v_numbers[i][4] = 8 then
+            others := others || ledger.reverse_v1(
+                p_shard, p_now, ledger.request_v1(i, v_numbers, v_ops, v_holds, v_targets, v_grants, v_details));
+        elsif v_numbers[i][4] in (7, 10) then
+            others := others || ledger.take_back_v1(
+                p_shard, p_now, ledger.request_v1(i, v_numbers, v_ops, v_holds, v_targets, v_grants, v_details));
+        end if;
     end loop;
+    select array_agg(n order by n) into v_rest from unnest(v_rest) n where v_numbers[n][4] not in (7, 8, 10);
+    if v_rest is not null then
+        select array_agg(o) into v_settled
+        from ledger.settle_v1(p_shard, p_now, v_rest, v_numbers, v_ops, v_holds, v_grants, v_details) o;
+        others := others || v_settled;
+    end if;
 end $$;

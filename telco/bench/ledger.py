@@ -20,6 +20,7 @@ from telco.bench.report import Row
 from telco.db.embedded import EmbeddedPostgres, postgres_binary
 from telco.db.migrations import migrate
 from telco.db.pool import Database
+from telco.kernel import memory
 from telco.kernel.clock import SystemClock
 from telco.kernel.ids import AccountId, AccountRef
 from telco.kernel.units import Unit
@@ -76,6 +77,7 @@ class Bench:
         self._round = 0
 
     async def measure(self) -> list[Row]:
+        memory.settle()
         await self._pgbench("-i", "-q", "-s", str(TPC_B_SCALE))
         many = await self._load("many", MANY, buckets=0)
         few = await self._load("few", FEW, buckets=0)

@@ -5,42 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from telco.kernel.money import MICRO
 from telco.kernel.units import Unit
-from telco.ledger.model import MAIN, Charge, Line, Op, Outcome, Status
+from telco.ledger.model import MAIN, Line, Op, Outcome, Status
+from telco.ledger.numbers import Row
 
 _STATUSES = tuple(Status)
 _UNITS = tuple(Unit)
 _NOTHING: tuple[Line, ...] = ()
+_OK, _MONEY = Status.OK, Unit.MONEY
 
 
-def outcomes(ops: Sequence[Op], answer: Any) -> list[Outcome]:
+def outcomes(ops: Sequence[Op], rows: Sequence[Row], answer: Any) -> list[Outcome]:
     """Return the outcome of each operation of a batch, in its order."""
     done, mains, others = answer
     result: list[Any] = [None] * len(ops)
     if done is not None:
         for position, main_after in zip(done, mains, strict=True):
-            result[position - 1] = _plain(ops[position - 1], main_after)
+            result[position - 1] = _plain(ops[position - 1], rows[position - 1][-1], main_after)
     if others is not None:
         for row in others:
             result[row[0] - 1] = _full(ops[row[0] - 1], row)
     return result
 
 
-def _plain(op: Op, main_after: int) -> Outcome:
+def _plain(op: Op, cost: int, main_after: int) -> Outcome:
     """The outcome of an operation that the main balance paid alone, with nothing left to tell apart."""
-    charge, reserve = op.charge, op.reserve
-    cost = 0 if charge is None else full_price(charge)
-    charged = (Line(MAIN, Unit.MONEY, cost),) if cost else _NOTHING
+    charged = (Line(MAIN, _MONEY, cost),) if cost else _NOTHING
+    reserve = op.reserve
     if reserve is None:
-        return Outcome(op.op_id, Status.OK, False, charged, cost, 0, None, main_after)
-    return Outcome(op.op_id, Status.OK, False, charged, cost, reserve.quantity, op.hold_id, main_after)
-
-
-def full_price(charge: Charge) -> int:
-    """Return what `charge` costs when no allowance pays, in tiyn."""
-    units = -(-charge.quantity // charge.rating_unit)
-    return charge.fixed_tiyn + (units * charge.price_micro + MICRO // 2) // MICRO
+        return Outcome(op.op_id, _OK, False, charged, cost, 0, None, main_after)
+    return Outcome(op.op_id, _OK, False, charged, cost, reserve.quantity, op.hold_id, main_after)
 
 
 def _full(op: Op, row: Any) -> Outcome:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Awaitable
 from typing import Any
 
 import asyncpg
@@ -62,17 +63,13 @@ class Lane:
         self._statement: Any = None
         self._task = self._loop.create_task(self._run(), name=f"ledger-lane-{shard}")
 
-    async def submit(self, op: Op) -> Outcome:
-        """Queue an operation and wait for its outcome."""
-        while self._waiting >= MAX_WAITING:
-            room: asyncio.Future[None] = self._loop.create_future()
-            self._room.append(room)
-            await room
-        if self._stopping:
-            raise LedgerStoppedError
+    def submit(self, op: Op) -> Awaitable[Outcome]:
+        """Queue an operation; the outcome is awaited."""
+        if self._waiting >= MAX_WAITING or self._stopping:
+            return self._submit_later(op)
         future: asyncio.Future[Outcome] = self._loop.create_future()
         self._waiting += 1
-        account_id = op.account.account_id
+        account_id = op[0][1]
         queued = self._queued
         if account_id in queued:
             later = queued[account_id]
@@ -85,7 +82,16 @@ class Lane:
             if self._idle is not None:
                 self._idle.set_result(None)
                 self._idle = None
-        return await future
+        return future
+
+    async def _submit_later(self, op: Op) -> Outcome:
+        while self._waiting >= MAX_WAITING and not self._stopping:
+            room: asyncio.Future[None] = self._loop.create_future()
+            self._room.append(room)
+            await room
+        if self._stopping:
+            raise LedgerStoppedError
+        return await self.submit(op)
 
     async def stop(self) -> None:
         """Carry out what is queued, take nothing more, close the connection."""
@@ -116,9 +122,9 @@ class Lane:
             self._waiting -= size
             queued, ready = self._queued, self._ready
             for op, _ in batch:
-                account_id = op.account.account_id
-                if queued[account_id]:
-                    ready.append(queued[account_id].popleft())  # type: ignore[union-attr]
+                account_id = op[0][1]
+                if later := queued[account_id]:
+                    ready.append(later.popleft())
                 else:
                     del queued[account_id]
             while self._room and self._waiting < MAX_WAITING:
@@ -167,7 +173,7 @@ class Lane:
             try:
                 statement = self._statement or await self._connect()
                 answer = await statement.fetchrow(self.shard, self._clock.now(), careful, *arguments)
-                return outcomes(ops, answer)
+                return outcomes(ops, rows, answer)
             except _BETWEEN as error:
                 if attempt == ATTEMPTS:
                     raise
@@ -204,7 +210,7 @@ class Lane:
 
 
 def _account_id(entry: Entry) -> int:
-    return entry[0].account.account_id
+    return entry[0][0][1]
 
 
 def _fail(future: asyncio.Future[Outcome], error: Exception) -> None:

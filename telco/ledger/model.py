@@ -400,6 +400,7 @@ def drain(
     Contract: PSC-6.5
     """
     _check_id("op_id", op_id)
+    _check_id("origin", origin)
     return Op(account, op_id, Kind.DRAIN, contra, target=origin, details=details)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, TypeAlias
 
@@ -24,15 +23,19 @@ from telco.ledger.model import MAIN, MAX_ID, BucketSpec, Charge, Kind, Op
 MAX_DETAILS = 2_000
 """Characters of an operation's details as JSON."""
 
-Terms: TypeAlias = "tuple[int, tuple[str, ...], int, int, tuple[str, ...]]"
-Row: TypeAlias = "tuple[Any, ...]"
+Terms: TypeAlias = "tuple[int, int, int, tuple[str, ...], tuple[str, ...]]"
 
-_PLAIN_KINDS = frozenset((Kind.DEBIT, Kind.RESERVE, Kind.USE, Kind.RELEASE))
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_EPOCH_US = 1_000_000
 _HALF = MICRO // 2
+_LAST_PLAIN = int(Kind.RELEASE)
+_SEPARATOR = "\x1f"
 _dumps = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode
 _Q = queries.load("telco.ledger")
+
+
+Row: TypeAlias = "tuple[str, str, str | None, str | None, str | None, str | None, int]"
+"""An operation as `ledger.apply_v1` takes it: its numbers as an array literal, operation, hold, details, target and
+grants as text, and the cost when nothing but the main balance pays."""
 
 
 class Numbers:
@@ -84,7 +87,10 @@ class Numbers:
                 await connection.close()
 
     def encode(self, op: Op) -> Row:
-        """Return `op` as its values in the columns of `ledger.apply_v1`.
+        """Return `op` as `ledger.apply_v1` takes it.
+
+        The identity of the request is hashed without its moments (a hold's deadline, a grant's validity): callers
+        compute those anew for each attempt.
 
         Raises:
             KeyError: a number it needs is not known yet; see `learn`.
@@ -106,78 +112,58 @@ class Numbers:
             target,
             mapping,
         ) = op
-        flags = partial | forced << 1 | if_due << 2
-        contra_no = self._operator[contra]
-        terms = quantity = fixed = reserve_terms = reserve_quantity = reserve_fixed = None
-        plain: int | None = 0
-        plain_reserve: int | None = 0
+        cost = 0
+        # Only the main balance may be asked to pay for these, so its row is all there is to look at.
+        plain = kind <= _LAST_PLAIN and not if_due
+        charge_numbers, fixed = "NULL,NULL", "NULL"
         if charge is not None:
             unit, quantity, allowances, rating_unit, price_micro, money, fixed_tiyn = charge
-            terms = self._terms[unit, allowances, rating_unit, price_micro, money]
-            plain = fixed_tiyn + (-(-quantity // rating_unit) * price_micro + _HALF) // MICRO
+            terms = self._terms[unit + 0, rating_unit, price_micro, allowances, money]
+            charge_numbers = f"{terms},{quantity}"
+            cost = (-(-quantity // rating_unit) * price_micro + _HALF) // MICRO
             if fixed_tiyn:
-                fixed = fixed_tiyn
-            if MAIN not in money:
-                plain = None
+                cost += fixed_tiyn
+                fixed = str(fixed_tiyn)
+            plain = plain and MAIN in money
+        reserve_cost, reserve_numbers, reserve_fixed = 0, "NULL,NULL", "NULL"
         if reserve is not None:
-            unit, reserve_quantity, allowances, rating_unit, price_micro, money, fixed_tiyn = reserve
-            reserve_terms = self._terms[unit, allowances, rating_unit, price_micro, money]
-            plain_reserve = fixed_tiyn + (-(-reserve_quantity // rating_unit) * price_micro + _HALF) // MICRO
+            unit, quantity, allowances, rating_unit, price_micro, money, fixed_tiyn = reserve
+            terms = self._terms[unit + 0, rating_unit, price_micro, allowances, money]
+            reserve_numbers = f"{terms},{quantity}"
+            reserve_cost = (-(-quantity // rating_unit) * price_micro + _HALF) // MICRO
             if fixed_tiyn:
-                reserve_fixed = fixed_tiyn
-            if MAIN not in money:
-                plain = None
-        if kind not in _PLAIN_KINDS or if_due:
-            plain = None
-        deadline_us = None if deadline is None else (deadline - _EPOCH) // _MICROSECOND
-        details = _details(mapping) if mapping else None
+                reserve_cost += fixed_tiyn
+                reserve_fixed = str(fixed_tiyn)
+            plain = plain and MAIN in money
         identity = (
-            f"{kind:d}\x1f{flags}\x1f{contra_no}\x1f{terms}\x1f{quantity}\x1f{fixed}\x1f{reserve_terms}"
-            f"\x1f{reserve_quantity}\x1f{reserve_fixed}\x1f{hold_id}\x1f{details}"
+            f"{kind + 0},{partial | forced << 1 | if_due << 2},{self._operator[contra]},"
+            f"{cost if plain else 'NULL'},{reserve_cost},{charge_numbers},{reserve_numbers},{fixed},{reserve_fixed},"
+            f"{'NULL' if grant_contra is None else self._operator[grant_contra]}"
         )
-        grant_contra_no = grants_json = None
-        if grants or target is not None:
-            if grant_contra is not None:
-                grant_contra_no = self._operator[grant_contra]
-            grants_json = _dumps([_grant(spec) for spec in grants]) if grants else None
-            without_moments = [(spec.code, spec.unit, spec.amount, spec.priority, spec.origin) for spec in grants]
-            identity = f"{identity}\x1f{grant_contra_no}\x1f{target}\x1f{without_moments}"
-        return (
-            account_id,
-            op_id,
-            int.from_bytes(blake2b(identity.encode(), digest_size=8).digest(), "big", signed=True),
-            kind,
-            flags,
-            contra_no,
-            plain,
-            plain_reserve,
-            terms,
-            quantity,
-            reserve_terms,
-            reserve_quantity,
-            hold_id,
-            deadline_us,
-            details,
-            fixed,
-            reserve_fixed,
-            grant_contra_no,
-            target,
-            grants_json,
-        )
+        details = _details(mapping) if mapping else None
+        request = f"{identity},{hold_id},{target},{details}"
+        grants_json = None
+        if grants:
+            grants_json = _dumps([_grant(spec) for spec in grants])
+            request += _dumps([(spec.code, spec.unit, spec.amount, spec.priority, spec.origin) for spec in grants])
+        digest = int.from_bytes(blake2b(request.encode(), digest_size=8).digest(), "big", signed=True)
+        deadline_us = "NULL" if deadline is None else round(deadline.timestamp() * _EPOCH_US)
+        numbers = f"{{{account_id},{digest},{deadline_us},{identity}}}"
+        return numbers, op_id, hold_id, details, target, grants_json, cost
 
 
-def columns(rows: Sequence[Row]) -> list[Sequence[Any] | None]:
-    """Turn rows of `Numbers.encode` into columns; a column without any value is null as a whole."""
-    every = list(zip(*rows, strict=True))
-    return [*every[:8], *(None if not any(column) and _empty(column) else column for column in every[8:])]
+def columns(rows: Sequence[Row]) -> list[str | None]:
+    """Turn rows into the columns of `ledger.apply_v1`; a column without any value is null as a whole."""
+    numbers, ops, *texts, _ = zip(*rows, strict=True)
+    return [f"{{{','.join(numbers)}}}", _SEPARATOR.join(ops), *map(_column, texts)]
 
 
-def _empty(column: Sequence[Any]) -> bool:
-    return column.count(None) == len(column)
+def _column(texts: tuple[str | None, ...]) -> str | None:
+    return _SEPARATOR.join([text or "" for text in texts]) if any(texts) else None
 
 
 def _terms(charge: Charge) -> Terms:
-    return (charge.unit, charge.allowances, charge.rating_unit, charge.price_micro, charge.money)
+    return (charge.unit + 0, charge.rating_unit, charge.price_micro, charge.allowances, charge.money)
 
 
 def _grant(spec: BucketSpec) -> dict[str, object]:

@@ -1,17 +1,16 @@
 -- name: apply
 -- A batch of one shard, decided and written in one pass.
-select done, mains, others
-from ledger.apply_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23);
+select done, mains, others from ledger.apply_v1($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: register_terms
 -- Terms get a number when they are first used.
-insert into ledger.terms (unit, allowances, rating_unit, price_micro, money) values ($1, $2, $3, $4, $5)
+insert into ledger.terms (unit, rating_unit, price_micro, allowances, money) values ($1, $2, $3, $4, $5)
 on conflict do nothing;
 
 -- name: find_terms
 -- The number of some terms.
 select terms_no from ledger.terms
-where unit = $1 and allowances = $2 and rating_unit = $3 and price_micro = $4 and money = $5;
+where unit = $1 and rating_unit = $2 and price_micro = $3 and allowances = $4 and money = $5;
 
 -- name: register_operator_account
 -- An account of the operator's exists from its first use on.

@@ -83,17 +83,18 @@ class Ledger:
         lanes, self._lanes = self._lanes, {}
         await asyncio.gather(*(lane.stop() for lane in lanes.values()))
 
-    async def submit(self, op: Op) -> Outcome:
+    def submit(self, op: Op) -> Awaitable[Outcome]:
         """Carry out one operation in its own transaction, batched with others of its shard; durable on return.
 
         Raises:
             LedgerUnavailableError: it is not known whether it was carried out; send it again with the same id.
             LedgerStoppedError: the service is stopping.
         """
-        lane = self._lanes.get(op.account.shard)
+        shard = op[0][0]
+        lane = self._lanes.get(shard)
         if lane is None:
-            lane = self._open_lane(op.account.shard)
-        return await lane.submit(op)
+            lane = self._open_lane(shard)
+        return lane.submit(op)
 
     def _open_lane(self, shard: int) -> Lane:
         if self._stopped:
@@ -110,10 +111,11 @@ class Ledger:
         await self._lock(connection, (op.account for op in ops))
         results: dict[int, Outcome] = {}
         for batch in _batches(ops):
-            arguments = columns([self._numbers.encode(ops[position]) for position in batch])
-            shard = ops[batch[0]].account.shard
-            answer = await connection.fetchrow(_Q.apply, shard, self._clock.now(), True, *arguments)
-            results.update(zip(batch, outcomes([ops[position] for position in batch], answer), strict=True))
+            together = [ops[position] for position in batch]
+            rows = [self._numbers.encode(op) for op in together]
+            shard = together[0].account.shard
+            answer = await connection.fetchrow(_Q.apply, shard, self._clock.now(), True, *columns(rows))
+            results.update(zip(batch, outcomes(together, rows, answer), strict=True))
         return [results[position] for position in range(len(ops))]
 
     async def _lock(self, connection: Connection, accounts: Iterable[AccountRef]) -> set[AccountRef]:
