@@ -109,6 +109,11 @@ def test_an_unknown_id_is_refused_with_its_place(project: Callable[..., Path], c
         report(project(code, TEST.format(ids=marked)))
 
 
+def test_ids_are_written_out(project: Callable[..., Path]) -> None:
+    with pytest.raises(CitationError, match=r"clause\(\*IDS\)"):
+        report(project(test=TEST.format(ids="*IDS")))
+
+
 def test_a_clause_that_stands_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("- **TST-1** One.\n- **TST-1** Again.\n")
     with pytest.raises(CitationError, match="TST-1"):

@@ -94,7 +94,9 @@ def _pytestmark(statement: ast.stmt) -> Iterator[str]:
 def _clause_ids(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.clause":
         for argument in node.args:
-            yield str(ast.literal_eval(argument))
+            if not isinstance(argument, ast.Constant):  # a reader, and a search, could not find it
+                raise CitationError(f"write the ids out: {ast.unparse(node)}")
+            yield str(argument.value)
 
 
 def report(root: Path = ROOT) -> list[Clause]:
