@@ -21,6 +21,7 @@ from telco.web.health import Health, database_check, redis_check
 from telco.web.pipeline import Limits
 from telco.web.server import RunningServer, create_app, start_server
 from telco.web.staff import Role, create_principal
+from tests.web.hostile import NUMBERS_IN_USE
 from tests.web.sample import TABLE, Shop, make_api
 
 PEPPER = "pepper of the tests"
@@ -117,7 +118,7 @@ class Service:
 async def service(
     database: Database, database_url: str, redis_url: str, clock: ManualClock, calendar: Calendar
 ) -> AsyncIterator[Service]:
-    """With the demo operator's catalogue, a subscriber with the documents' number, and a key for every role."""
+    """With the demo operator's catalogue, ten subscribers (one with the documents' number), a key for every role."""
     from telco.app import App
     from telco.settings import (
         CardSettings,
@@ -132,7 +133,8 @@ async def service(
 
     world = World(database, clock, calendar)
     await world.open()
-    await world.subscriber(money="5000", number=NUMBER)
+    for number in NUMBERS_IN_USE:
+        await world.subscriber(money="5000", number=number)
     async with database.acquire() as conn:
         keys = {role: await create_principal(conn, role, [role], pepper=PEPPER, now=clock.now()) for role in Role}
     app = App(
