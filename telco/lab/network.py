@@ -78,6 +78,9 @@ class UnknownPhoneError(Exception):
 class MessageCentre(Protocol):
     """The operator's SMSC as the lab's handsets see it."""
 
+    def switched_on(self, phone: str) -> None:
+        """Learn that a phone is on: what waits for it is delivered."""
+
     async def submit(self, source: str, destination: str, text: str) -> None:
         """Take a message for a service number; it is the service's when this returns."""
 
@@ -136,6 +139,7 @@ class Network:
         handset = Handset(number, owner=owner, brand=brand, language=language, tell=self.feed.publish)
         self._handsets[number] = handset
         self.feed.publish(Change("", "handsets", [each.number for each in self._handsets.values()]))
+        self._centre.switched_on(number)
         self.accounts.refresh(number)
         return handset
 

@@ -159,6 +159,8 @@ class _Story:
         plan = f"{done['plan_code']} version {done['plan_version']}"
         self._out.got(f"contract {done['contract_id']}, {plan}: {done['plan_state'].replace('_', ' ')}")
         user = self._attach(person)
+        await user.quiet()
+        self._read_messages(user, 0)
         await self._show_balance(user)
         return user
 
@@ -183,8 +185,7 @@ class _Story:
                 return
             seen = user.last_message_id
             await self._dial(user, CARD_COMMAND.format(code=card.code))
-            with contextlib.suppress(NothingHappenedError):
-                await user.receive(after=seen)
+            await user.quiet()
             self._read_messages(user, seen)
             await self._show_balance(user)
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from telco.lab.feed import Change, Missed
 from telco.lab.handset import Call, CallState, DataUse, Dialogue, DialogueState, Message, MessageState, Technology
 from telco.lab.network import Network
 
 PATIENCE_S: Final = 20.0
 """How long a person waits for anything to happen."""
+
+
+QUIET_S: Final = 0.6
+"""Silence after which a person no longer expects a notice."""
 
 
 class NothingHappenedError(Exception):
@@ -55,15 +61,11 @@ class User:
             await until(lambda: self._message(written).state is not MessageState.SENDING, "the message to leave")
         return self._message(written)
 
-    async def ask(self, to: str, text: str) -> str:
-        """Send a message to a service number and read the answer."""
+    async def ask(self, to: str, text: str, *, containing: str = "") -> str:
+        """Send a message to a service number and read the answer, told from notices by what it contains."""
         seen = self._last_id()
-        async with self._watching() as until:
-            self.network.send_sms(self.number, to, text)
-            await until(lambda: self._received(to, seen) is not None, f"an answer from {to}")
-        answer = self._received(to, seen)
-        assert answer is not None
-        return answer.text
+        self.network.send_sms(self.number, to, text)
+        return (await self.receive(to, containing=containing, after=seen)).text
 
     async def receive(self, sender: str | None = None, *, containing: str = "", after: int = 0) -> Message:
         """Wait for a message, which may be there already, later than the one numbered `after`."""
@@ -72,6 +74,14 @@ class User:
         message = self._received(sender, after, containing)
         assert message is not None
         return message
+
+    async def quiet(self, for_s: float = QUIET_S) -> None:
+        """Wait until no message has come for a while: notices follow what they are about."""
+        with self.network.feed.listen() as listener, contextlib.suppress(TimeoutError):
+            while True:
+                async with asyncio.timeout(for_s):
+                    while not _message_came(await listener.next(), self.number):
+                        pass
 
     async def call(self, to: str, seconds: int) -> Call:
         """Call somebody and talk until it ends."""
@@ -137,3 +147,7 @@ class User:
                     raise NothingHappenedError(f"{self.number} waited in vain for {what}") from None
 
             yield until
+
+
+def _message_came(change: Change | Missed, number: str) -> bool:
+    return isinstance(change, Change) and change.number == number and change.part == "message"
