@@ -14,6 +14,7 @@ from telco.sms import codes
 from telco.sms import commands as sms
 from telco.sms.command import Codes, Command
 from telco.sms.menu import Menu
+from telco.subscribers import accession_commands as accession
 from telco.subscribers import commands as subscribers
 
 TITLES = {
@@ -42,6 +43,7 @@ COMMANDS: tuple[Command, ...] = (
     subscribers.set_pin,
     subscribers.stop_advertising,
     sms.tell_help,
+    accession.accede,
 )
 
 

@@ -7,7 +7,7 @@ codes and the tests read it without starting anything. What the handler needs co
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 Line: TypeAlias = Text | str
 """A line of an answer: a text to be translated, or data that already is in the reader's language."""
+
+LANGUAGE = "language"
+"""Name of an argument that is the language of everything that follows it, for those whose language is not known."""
 
 State: TypeAlias = Mapping[str, Any]
 """What a question remembers until it is answered: JSON values only."""
@@ -44,9 +47,11 @@ class Codes:
     root: str = "111"
     """The USSD service code of the menu, and the number that SMS commands are sent to."""
     aliases: Mapping[str, str] = field(
-        default_factory=lambda: {"121": "1", "166": "2", "444": "3*2", "130": "7", "100": "4"}
+        default_factory=lambda: {"121": "1", "166": "2", "444": "3*2", "130": "7", "100": "4", "110": "8*5"}
     )
     """Other service codes and the menu path each stands for."""
+    registration: str = "110"
+    """The code that a starter pack's owner dials to become a subscriber."""
     helpdesk: Mapping[str, str] = field(default_factory=lambda: {"kcell": "9090", "activ": "3030"})
     """Free helpdesk number by brand (PSC-3.2.5)."""
     helpdesk_from_anywhere: str = "+7 727 258 83 00"
@@ -79,6 +84,8 @@ class Context:
     codes: Codes
     message: str = ""
     """The message as it was received."""
+    bilingual: bool = False
+    """Whether the asker's language is not known, so that he is answered in the two of the country."""
 
     @property
     def subscriber(self) -> Subscriber:
@@ -91,6 +98,10 @@ class Context:
     def origin(self) -> Origin:
         return by_subscriber(self.channel)
 
+    def speaking(self, language: Language) -> Context:
+        """The same, answered in one language."""
+        return replace(self, language=language, bilingual=False)
+
 
 class Answer:
     """What the subscriber reads: lines, so that a page of USSD can end between them."""
@@ -102,12 +113,17 @@ class Answer:
 
 
 class Question(Answer):
-    """Asks for a yes; `state` is handed to the handler as it was shown, such as a quote."""
+    """Asks for a yes; `state` is handed to the handler as it was shown, such as a quote.
 
-    __slots__ = ("state",)
+    `details` follow the question; on a page of USSD they come after the yes and no, which are then always in sight.
+    """
 
-    def __init__(self, *lines: Line, state: State | None = None) -> None:
-        super().__init__(*lines)
+    __slots__ = ("details", "question", "state")
+
+    def __init__(self, *question: Line, details: tuple[Line, ...] = (), state: State | None = None) -> None:
+        super().__init__(*question, *details)
+        self.question = question
+        self.details = details
         self.state = dict(state or {})
 
 

@@ -14,8 +14,10 @@ from telco.sms.keywords import MAX_TYPED, NO, YES, Word, phrase, words
 from telco.sms.menu import Shortcut
 from telco.sms.model import Inbound, Reply
 from telco.sms.runner import Refused, Runner, stranger
-from telco.sms.shared import Faces, listed, named
+from telco.sms.shared import Faces, listed, named, spoken
 from telco.subscribers.model import Channel
+
+_AROUND_ARGUMENTS = " \t\n:;,.!-="
 
 
 class SmsRouter:
@@ -23,54 +25,68 @@ class SmsRouter:
 
     def __init__(self, faces: Faces) -> None:
         self._faces = faces
-        self._menu = faces.menu
-        self._dialogues = faces.dialogues
         self._runner = Runner(faces.translator)
 
     async def handle(self, inbound: Inbound) -> Reply | None:
         """Answer a stored message. Raises only when the database is lost, for the transport to try again."""
-        known = await self._faces.find(inbound.source)
+        faces = self._faces
+        known = await faces.find(inbound.source)
         ctx = Context(
             msisdn=inbound.source,
             known=known,
             channel=Channel.SMS,
             language=known.language if known else Language.KK,
-            now=self._faces.clock.now(),
+            now=faces.clock.now(),
             request_id=f"sms:{inbound.message_id}",
-            services=self._faces.services,
-            codes=self._faces.codes,
+            services=faces.services,
+            codes=faces.codes,
             message=inbound.text,
+            bilingual=known is None,
         )
+        return Reply(await _Message(faces, self._runner, inbound, ctx).reply())
+
+
+class _Message:
+    """One message on its way to an answer."""
+
+    def __init__(self, faces: Faces, runner: Runner, inbound: Inbound, ctx: Context) -> None:
+        self._menu = faces.menu
+        self._dialogues = faces.dialogues
+        self._runner = runner
+        self._inbound = inbound
+        self._ctx = ctx
+        self._text = inbound.text[:MAX_TYPED]
+
+    async def reply(self) -> str:
         try:
-            answer = await self._answer(ctx, inbound)
+            answer = await self._answer()
         except (DatabaseUnavailableError, *LOST_CONNECTION):
             raise
         except Exception:  # a defect of ours still gets an answer, with an id to ask the helpdesk about
             answer = self._runner.unexpected("sms")
-        return Reply(self._render(ctx, answer))
+        return self._render(answer)
 
-    def _render(self, ctx: Context, answer: Answer) -> str:
-        """A stranger's language is not known: the answer is said in the two of the country."""
-        languages = (ctx.language,) if ctx.known else (Language.KK, Language.RU)
-        return "\n".join(line for language in languages for line in self._runner.lines(answer, language))
+    def _render(self, answer: Answer) -> str:
+        ctx = self._ctx
+        alone = not ctx.bilingual
+        return "\n".join(self._runner.lines(answer, ctx.language) if alone else self._runner.bilingual(answer))
 
-    async def _answer(self, ctx: Context, inbound: Inbound) -> Answer:
-        text = inbound.text[:MAX_TYPED]
-        typed = words(text)
+    async def _answer(self) -> Answer:
+        typed = words(self._text)
         found = self._menu.keywords.find(typed)
         if found is not None:
             entry, count = found
-            tail = text[typed[count - 1].end :].strip(" \t\n:;,.!-=")
+            tail = self._text[typed[count - 1].end :].strip(_AROUND_ARGUMENTS)
             if isinstance(entry, Shortcut):
-                return await self._start(ctx, inbound, entry.command, f"{entry.argument} {tail}".strip())
+                return await self._start(entry.command, f"{entry.argument} {tail}".strip())
             if isinstance(entry, Command):
-                return await self._start(ctx, inbound, entry, tail)
-        if ctx.known is None:
-            return Refused(stranger(ctx))
-        return await self._without_keyword(ctx, inbound, typed, text.strip())
+                return await self._start(entry, tail)
+        return await self._without_keyword(typed)
 
-    async def _start(self, ctx: Context, inbound: Inbound, command: Command, tail: str) -> Answer:
-        refused = self._runner.may(ctx, command)
+    # A command by its keyword
+
+    async def _start(self, command: Command, tail: str) -> Answer:
+        refused = self._runner.may(self._ctx, command)
         if refused is not None:
             return refused
         confirmed = False
@@ -80,133 +96,138 @@ class SmsRouter:
         for index in range(len(command.arguments)):
             typed, tail = _take(tail, last=index == len(command.arguments) - 1)
             if not typed:
-                return await self._prompt(ctx, inbound, command, values)
-            value = await self._runner.read(ctx, command, values, typed)
+                return await self._prompt(command, values)
+            value = await self._runner.read(self._ctx, command, values, typed)
             if isinstance(value, Refused):
-                return await self._prompt(ctx, inbound, command, values, value)
-            values.append(value.value)
-        return await self._finish(ctx, inbound, command, values, confirmed=confirmed)
+                return await self._prompt(command, values, value)
+            self._say(command, values, value.value)
+        return await self._finish(command, values, confirmed=confirmed)
 
-    async def _finish(
-        self, ctx: Context, inbound: Inbound, command: Command, values: list[str], *, confirmed: bool
-    ) -> Answer:
-        by_name = named(command, values)
+    def _say(self, command: Command, values: list[str], value: str) -> None:
+        """Take one more argument; it may be the language of what follows."""
+        values.append(value)
+        self._ctx = spoken(self._ctx, command, values)
+
+    async def _finish(self, command: Command, values: list[str], *, confirmed: bool) -> Answer:
+        said = named(command, values)
         if command.confirm is None:
-            return await self._runner.act(ctx, command, by_name, None)
-        question = await self._runner.ask(ctx, command, by_name)
+            return await self._runner.act(self._ctx, command, said, None)
+        question = await self._runner.ask(self._ctx, command, said)
         if not isinstance(question, Question):
             return question
         if confirmed:
-            return await self._runner.act(ctx, command, by_name, question.state)
+            return await self._runner.act(self._ctx, command, said, question.state)
         minutes = QUESTION_LIVES_S // 60
         asked = Answer(*question.lines, Text("Reply YES within {minutes} minutes to confirm.", minutes=minutes))
-        return await self._remember(ctx, inbound, command, values, asked, question)
+        return await self._remember(command, values, asked, question)
 
-    async def _remember(
-        self, ctx: Context, inbound: Inbound, command: Command, values: list[str], shown: Answer, asked: Question | None
-    ) -> Answer:
+    async def _prompt(self, command: Command, values: list[str], problem: Refused | None = None) -> Answer:
+        """Ask for the next argument, after the hint why the last one would not do."""
+        argument = command.arguments[len(values)]
+        options = await self._runner.options(self._ctx, command, values)
+        if isinstance(options, Refused):
+            return options
+        shown = Answer(*(problem.lines if problem else ()), argument.prompt, *listed(options))
+        return await self._remember(command, values, shown, None)
+
+    async def _remember(self, command: Command, values: list[str], shown: Answer, asked: Question | None) -> Answer:
         """Keep what was asked; without Redis, say how to do it in one message."""
         pending = Pending(
             command=command.name,
             values=values,
-            asked_by=inbound.message_id,
-            shown=self._render(ctx, shown),
+            asked_by=self._inbound.message_id,
+            shown=self._render(shown),
             state=asked.state if asked else None,
         )
         try:
-            await self._dialogues.ask(ctx.msisdn, pending)
+            await self._dialogues.ask(self._ctx.msisdn, pending)
         except DialoguesUnavailableError:
             lines = asked.lines if asked else shown.lines
             return Answer(*lines, Text("Write it in one message: {example}", example=command.example))
         return shown
 
-    async def _prompt(
-        self, ctx: Context, inbound: Inbound, command: Command, values: list[str], problem: Refused | None = None
-    ) -> Answer:
-        """Ask for the next argument, after the hint why the last one would not do."""
-        argument = command.arguments[len(values)]
-        options = await self._runner.options(ctx, command, values)
-        if isinstance(options, Refused):
-            return options
-        shown = Answer(*(problem.lines if problem else ()), argument.prompt, *listed(options))
-        return await self._remember(ctx, inbound, command, values, shown, None)
+    # A message without a keyword
 
-    async def _without_keyword(self, ctx: Context, inbound: Inbound, typed: list[Word], text: str) -> Answer:
-        """The message is an answer to a question, or the name of something that can be chosen, or nothing known."""
-        if typed:
-            named = await self._by_name(ctx, inbound, tuple(word.fold for word in typed))
-            if named is not None:
-                return named
+    async def _without_keyword(self, typed: list[Word]) -> Answer:
+        """It is an answer to a question, or the name of something that can be chosen, or nothing known."""
+        if typed and self._ctx.known is not None:
+            by_name = await self._by_name(tuple(word.fold for word in typed))
+            if by_name is not None:
+                return by_name
         try:
-            pending = await self._dialogues.pending(ctx.msisdn, inbound.message_id)
-            answer = await self._continue(ctx, inbound, pending, typed, text) if pending else None
+            pending = await self._dialogues.pending(self._ctx.msisdn, self._inbound.message_id)
+            answer = await self._continue(pending, typed) if pending else None
         except DialoguesUnavailableError:
             answer = None
         if answer is not None:
             return answer
+        if self._ctx.known is None:
+            return Refused(stranger(self._ctx))
         if len(typed) == 1 and typed[0].fold in YES | NO:
-            return Refused(Text("There is nothing to confirm."), self._help(ctx))
-        return Refused(Text("We did not understand your message."), self._help(ctx))
+            return Refused(Text("There is nothing to confirm."), self._help())
+        return Refused(Text("We did not understand your message."), self._help())
 
-    def _help(self, ctx: Context) -> Text:
+    def _help(self) -> Text:
+        codes = self._ctx.codes
         return Text(
             "Dial *{root}# or send HELP to {root}. Helpdesk: {number}, free.",
-            root=ctx.codes.root,
-            number=ctx.codes.helpdesk_of(ctx.known),
+            root=codes.root,
+            number=codes.helpdesk_of(self._ctx.known),
         )
 
-    async def _by_name(self, ctx: Context, inbound: Inbound, key: tuple[str, ...]) -> Answer | None:
+    async def _by_name(self, key: tuple[str, ...]) -> Answer | None:
         """A plan's or a service's own keyword is a command by itself."""
         for command in self._menu.by_name.values():
             if not command.arguments or not command.arguments[0].standalone:
                 continue
-            options = await self._runner.options(ctx, command, ())
+            options = await self._runner.options(self._ctx, command, ())
             if isinstance(options, Refused):
                 continue
             for option in options:
                 if any(key[: len(name)] == name for name in map(phrase, option.keywords) if name):
-                    return await self._start(ctx, inbound, command, _yes_kept(option.number, key))
+                    return await self._start(command, f"{option.number} yes" if key[-1] in YES else option.number)
         return None
 
-    async def _continue(
-        self, ctx: Context, inbound: Inbound, pending: Pending, typed: list[Word], text: str
-    ) -> Answer | None:
+    async def _continue(self, pending: Pending, typed: list[Word]) -> Answer | None:
         """Go on where the last question stopped; None when this is no answer to it."""
         command = self._menu.by_name.get(pending.command)
         if command is None:
             return None
-        if pending.asked_by == inbound.message_id:
+        self._ctx = spoken(self._ctx, command, pending.values)
+        if pending.asked_by == self._inbound.message_id:
+            self._ctx = self._ctx.speaking(self._ctx.language)  # it is rendered already
             return Answer(pending.shown)
         if pending.state is None:
-            return await self._argument(ctx, inbound, command, pending, text)
+            return await self._argument(command, pending)
         word = typed[0].fold if typed else ""
         if word in NO:
-            await self._dialogues.forget(ctx.msisdn)
+            await self._dialogues.forget(self._ctx.msisdn)
             return Answer(Text("Cancelled: nothing has changed."))
-        mine = await self._dialogues.answer(ctx.msisdn, inbound.message_id) if word in YES else None
-        return await self._confirmed(ctx, command, mine) if mine else None
+        mine = await self._dialogues.answer(self._ctx.msisdn, self._inbound.message_id) if word in YES else None
+        return await self._confirmed(command, mine) if mine else None
 
-    async def _confirmed(self, ctx: Context, command: Command, pending: Pending) -> Answer:
-        refused = self._runner.may(ctx, command)
+    async def _confirmed(self, command: Command, pending: Pending) -> Answer:
+        refused = self._runner.may(self._ctx, command)
         if refused is not None:
             return refused
-        return await self._runner.act(ctx, command, named(command, pending.values), pending.state or {})
+        return await self._runner.act(self._ctx, command, named(command, pending.values), pending.state or {})
 
-    async def _argument(
-        self, ctx: Context, inbound: Inbound, command: Command, pending: Pending, text: str
-    ) -> Answer | None:
-        refused = self._runner.may(ctx, command)
+    async def _argument(self, command: Command, pending: Pending) -> Answer | None:
+        refused = self._runner.may(self._ctx, command)
         if refused is not None:
             return refused
-        value = await self._runner.read(ctx, command, pending.values, text)
+        values = list(pending.values)
+        value = await self._runner.read(self._ctx, command, values, self._text.strip())
         if isinstance(value, Refused):
-            return await self._prompt(ctx, inbound, command, pending.values, value)
-        values = [*pending.values, value.value]
+            return await self._prompt(command, values, value)
+        self._say(command, values, value.value)
         if len(values) < len(command.arguments):
-            return await self._prompt(ctx, inbound, command, values)
-        if command.confirm is None and await self._dialogues.answer(ctx.msisdn, inbound.message_id) is None:
-            return None
-        return await self._finish(ctx, inbound, command, values, confirmed=False)
+            return await self._prompt(command, values)
+        if command.confirm is None:
+            mine = await self._dialogues.answer(self._ctx.msisdn, self._inbound.message_id)
+            if mine is None:
+                return None
+        return await self._finish(command, values, confirmed=False)
 
 
 def _take(tail: str, *, last: bool) -> tuple[str, str]:
@@ -224,7 +245,3 @@ def _take_yes(tail: str) -> tuple[str, bool]:
         return tail, False
     start = typed[-2].end if len(typed) > 1 else 0
     return tail[:start].strip(), True
-
-
-def _yes_kept(number: str, key: tuple[str, ...]) -> str:
-    return f"{number} yes" if key[-1] in YES else number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 import structlog
@@ -21,6 +22,13 @@ from telco.subscribers.model import Scope
 _COMMANDS = Counter("telco_commands_total", "Commands typed by subscribers", ["command", "channel", "outcome"])
 
 T = TypeVar("T")
+
+
+@cache
+def _succeeded(name: str, channel: str) -> Counter:
+    """The counter of a command's successes, found once."""
+    return _COMMANDS.labels(name, channel, "ok")
+
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +63,10 @@ class Runner:
     def lines(self, answer: Answer, language: Language) -> list[str]:
         """Say an answer in a language."""
         return [part for line in answer.lines for part in self.say(line, language).split("\n")]
+
+    def bilingual(self, answer: Answer) -> list[str]:
+        """Say an answer in the two languages of the country; what is the same in both is said once."""
+        return list(dict.fromkeys(self.lines(answer, Language.KK) + self.lines(answer, Language.RU)))
 
     def say(self, line: Line, language: Language) -> str:
         text = line if isinstance(line, str) else self._translator.render(line, language)
@@ -118,7 +130,7 @@ class Runner:
         before = () if state is None else (state,)
         answer = await self._guard(ctx, command, command.handler(ctx, *before, **values))
         if not isinstance(answer, Refused):
-            _COMMANDS.labels(command.name, ctx.channel, "ok").inc()
+            _succeeded(command.name, ctx.channel).inc()
         return answer
 
     async def _guard(self, ctx: Context, command: Command, work: Awaitable[T]) -> T | Refused:
@@ -150,4 +162,4 @@ class Runner:
 
 def stranger(ctx: Context) -> Text:
     """What a number hears that is not a subscriber."""
-    return Text("This number is not registered. Helpdesk: {number}", number=ctx.codes.helpdesk_of(None))
+    return Text("This number is not registered. Register: *{code}#", code=ctx.codes.registration)

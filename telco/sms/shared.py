@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from telco.kernel.clock import Clock
-from telco.kernel.i18n import Text, Translator
+from telco.kernel.i18n import Language, Text, Translator
 from telco.kernel.msisdn import Msisdn
-from telco.sms.command import Choice, Codes, Command, Services
+from telco.sms.command import LANGUAGE, Choice, Codes, Command, Context, Services
 from telco.sms.dialogues import Dialogues
 from telco.sms.menu import Menu
 from telco.subscribers.model import Subscriber
@@ -33,6 +33,13 @@ class Faces:
 def named(command: Command, values: Sequence[str]) -> dict[str, str]:
     """The arguments of a command by their names, as far as they are known."""
     return {argument.name: value for argument, value in zip(command.arguments, values, strict=False)}
+
+
+def spoken(ctx: Context, command: Command, values: Sequence[str]) -> Context:
+    """The context as what was said for the arguments makes it: a stranger may have chosen his language."""
+    if not ctx.bilingual or not values or command.arguments[0].name != LANGUAGE:
+        return ctx
+    return ctx.speaking(Language(values[0]))
 
 
 def listed(options: Sequence[Choice]) -> list[Text]:

@@ -108,8 +108,9 @@ class _Step:
     def closing(self, *lines: Text | str) -> UssdReply:
         """End the dialogue with at most one page; a stranger gets it in the two languages of the country."""
         ctx = self._ctx
-        languages = (ctx.language,) if ctx and ctx.known else (Language.KK, Language.RU)
-        text = [line for language in languages for line in self._runner.lines(Answer(*lines), language)]
+        answer = Answer(*lines)
+        alone = ctx is not None and not ctx.bilingual
+        text = self._runner.lines(answer, ctx.language) if ctx and alone else self._runner.bilingual(answer)
         return UssdReply(paginate(text, Footer("", ""), up=False)[0], more=False)
 
     async def _answer(self) -> UssdReply:
@@ -125,6 +126,7 @@ class _Step:
             services=self._faces.services,
             codes=self._faces.codes,
             message=self._typed,
+            bilingual=known is None,
         )
         dial = _DIAL.fullmatch(self._typed.strip())
         if request.service_op is UssdOp.BEGIN:
@@ -172,11 +174,10 @@ class _Step:
         return await self._walked(walk, _inputs("", typed))
 
     async def _walked(self, walk: Walk, inputs: list[str]) -> UssdReply:
-        ctx = walk.ctx
-        if ctx.known is None and not walk.open_to_strangers(inputs):
-            return self.closing(stranger(ctx))
+        if walk.ctx.known is None and not walk.open_to_strangers(inputs):
+            return self.closing(stranger(walk.ctx))
         await walk.feed(inputs)
-        dialogue = walk.dialogue
+        ctx, dialogue = walk.ctx, walk.dialogue
         if walk.left:
             await self.end()
             return self.closing(Text("Goodbye!"))

@@ -14,7 +14,7 @@ from telco.sms.dialogues import Dialogue
 from telco.sms.keywords import NO, YES, fold
 from telco.sms.menu import BACK, Menu, Node
 from telco.sms.runner import Refused, Runner
-from telco.sms.shared import listed, named
+from telco.sms.shared import listed, named, spoken
 
 CONFIRM, DECLINE = "1", "2"
 
@@ -36,6 +36,7 @@ class Walk:
         """Whether the user went back from the root."""
         self._menu = menu
         self._runner = runner
+        self._speak()
         self._first_id = first_id
         self._answer: Answer | None = None
 
@@ -113,8 +114,14 @@ class Walk:
             self.hint = value.lines[0]
             return
         self.dialogue.values.append(value.value)
+        self._speak()
         if len(self.dialogue.values) == len(command.arguments):
             await self._complete(command)
+
+    def _speak(self) -> None:
+        command = self.node.command
+        if command is not None:
+            self.ctx = spoken(self.ctx, command, self.dialogue.values)
 
     async def _complete(self, command: Command) -> None:
         """Everything is said: ask for a yes, or act."""
@@ -155,10 +162,10 @@ class Walk:
 
     async def screen(self) -> Answer:
         """What the present place shows."""
+        if isinstance(self._answer, Question):
+            return _asked(self._answer)
         if self._answer is not None:
-            if self.dialogue.question is None:
-                return self._answer
-            return Answer(*self._answer.lines, *_confirmation())
+            return self._answer
         command = self.node.command
         if command is None:
             items = (Text("{number} {label}", number=n, label=c.title) for n, c in sorted(self.node.children.items()))
@@ -179,8 +186,8 @@ class Walk:
             self._finish(asked)
             return asked
         self.dialogue.question = asked.state
-        return Answer(*asked.lines, *_confirmation())
+        return _asked(asked)
 
 
-def _confirmation() -> tuple[Text, Text]:
-    return Text("1 Yes"), Text("2 No")
+def _asked(question: Question) -> Answer:
+    return Answer(*question.question, Text("1 Yes 2 No"), *question.details)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from telco.kernel.calendar import ZONE
 from telco.kernel.i18n import Text
@@ -32,19 +33,24 @@ def _tenths(amount: int, unit: int) -> str:
 
 def last_day(end: datetime, now: datetime) -> str:
     """Write the last day of something that ends at `end`: 31.03, with its year or its hour where these matter."""
+    return _last_day(end, now.astimezone(ZONE).year)
+
+
+@lru_cache(maxsize=4096)  # allowances of a plan end on the same few days for everybody
+def _last_day(end: datetime, this_year: int) -> str:
     local = end.astimezone(ZONE)
     if local.hour or local.minute:
-        return f"{_day(local, now)} {local:%H:%M}"
-    return _day(local - _LAST_MOMENT, now)
+        return f"{_day(local, this_year)} {local:%H:%M}"
+    return _day(local - _LAST_MOMENT, this_year)
 
 
 def day(moment: datetime, now: datetime) -> str:
     """Write the day of a moment as the calendar of Kazakhstan has it."""
-    return _day(moment.astimezone(ZONE), now)
+    return _day(moment.astimezone(ZONE), now.astimezone(ZONE).year)
 
 
-def _day(local: datetime, now: datetime) -> str:
-    return f"{local:%d.%m}" if local.year == now.astimezone(ZONE).year else f"{local:%d.%m.%Y}"
+def _day(local: datetime, this_year: int) -> str:
+    return f"{local:%d.%m}" if local.year == this_year else f"{local:%d.%m.%Y}"
 
 
 def time(moment: datetime) -> str:

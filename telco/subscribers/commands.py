@@ -13,7 +13,7 @@ from telco.catalog.service import CatalogService
 from telco.kernel.i18n import Language, Text
 from telco.kernel.money import Tiyn, format_money
 from telco.sms import wording
-from telco.sms.command import Answer, Argument, Choice, Context, Line, Question, command
+from telco.sms.command import LANGUAGE, Answer, Argument, Choice, Context, Line, Question, command
 from telco.subscribers.errors import ConsentAbsentError, QuoteChangedError
 from telco.subscribers.model import (
     ActiveService,
@@ -127,7 +127,7 @@ async def _ask_plan(ctx: Context, plan: str, when: str) -> Answer:
         lines.append(Text("What is left of the volumes of this period ends."))
     if quote.services_ending:
         lines.append(Text("Will end: {services}.", services=_names(ctx, quote.services_ending)))
-    return Question(*lines, to_plan.summary.of(ctx.language), state=_stored(quote))
+    return Question(*lines, details=(to_plan.summary.of(ctx.language),), state=_stored(quote))
 
 
 def _names(ctx: Context, codes: Sequence[str]) -> str:
@@ -244,7 +244,7 @@ async def _ask_service_on(ctx: Context, service: str) -> Answer:
     offer = _catalogue(ctx).service(service, ctx.now)
     return Question(
         Text("Switch on {service}?", service=offer.name.of(ctx.language)),
-        offer.summary.of(ctx.language),
+        details=(offer.summary.of(ctx.language),),
         state={"version": offer.version},
     )
 
@@ -333,7 +333,8 @@ _LANGUAGE_KEYWORDS: Mapping[Language, tuple[str, ...]] = {
 }
 
 
-async def _languages(_ctx: Context, _values: Mapping[str, str]) -> Sequence[Choice]:
+async def languages(_ctx: Context, _values: Mapping[str, str]) -> Sequence[Choice]:
+    """The languages that the service speaks."""
     return [
         Choice(str(number), name, language, (name, *_LANGUAGE_KEYWORDS[language]))
         for number, (language, name) in enumerate(LANGUAGES.items(), start=1)
@@ -346,7 +347,7 @@ async def _languages(_ctx: Context, _values: Mapping[str, str]) -> Sequence[Choi
     path="8*1",
     keywords=("language", "язык", "тіл"),
     shortcuts={"қазақша": "1", "русский": "2", "english": "3"},
-    arguments=(Argument("language", Text("Choose a language:"), "1", choices=_languages),),
+    arguments=(Argument(LANGUAGE, Text("Choose a language:"), "1", choices=languages),),
     when_barred=True,
 )
 async def choose_language(ctx: Context, language: str) -> Answer:

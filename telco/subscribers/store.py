@@ -212,9 +212,10 @@ async def add_subscription(
     """Begin a subscription whose plan waits for its first fee.
 
     Raises:
-        NumberNotFreeError: the number serves another subscription.
+        NumberNotFreeError: the number serves another subscription, or is not in the pool.
     """
-    with violations({"subscription_msisdn_key": NumberNotFreeError(msisdn=msisdn)}):
+    not_free = NumberNotFreeError(msisdn=msisdn)
+    with violations({"subscription_msisdn_key": not_free, "subscription_msisdn_fkey": not_free}):
         row = await conn.fetchrow(
             Q.add_subscription,
             contract_id,

@@ -128,7 +128,7 @@ async def test_the_unknown_is_answered_helpfully(desk: Desk) -> None:
 
 async def test_a_stranger_is_told_in_two_languages(desk: Desk) -> None:
     text = await say(desk, "time", source=STRANGER)
-    assert text == "Нөмір тіркелмеген. +7 727 258 83 00\nНомер не зарегистрирован. +7 727 258 83 00"
+    assert text == "Нөмір тіркелмеген. Тіркелу: *110#\nНомер не зарегистрирован. Регистрация: *110#"
     assert await say(desk, "гав", source=STRANGER) == text
     assert "Welcome 77010000000" in await say(desk, "join", source=STRANGER)
 
