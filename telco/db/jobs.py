@@ -7,6 +7,7 @@ idempotent.
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from telco.kernel.clock import Clock
 
 _Q = queries.load("telco.db")
 _LOCK_SPACE = 0x7E1C1
+STOP_WAIT_S = 20.0
+"""How long a stop waits for jobs at work."""
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +54,7 @@ class JobRunner:
         self._clock = clock
         self._jobs: list[Job] = []
         self._scheduler: AsyncIOScheduler | None = None
+        self._at_work: set[asyncio.Task[Any]] = set()
 
     def add(self, job: Job) -> None:
         if any(known.name == job.name for known in self._jobs):
@@ -78,15 +82,26 @@ class JobRunner:
         self._scheduler = scheduler
 
     async def stop(self) -> None:
+        """Begin nothing more and wait for what is at work, with a bound; what is then cut off is run again."""
         if self._scheduler is not None:
+            self._scheduler.remove_all_jobs()
+            if self._at_work:
+                await asyncio.wait(self._at_work, timeout=STOP_WAIT_S)
             self._scheduler.shutdown(wait=False)
             self._scheduler = None
 
     async def _run_logged(self, job: Job) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._at_work.add(task)
         try:
             await self.run_due(job)
+        except asyncio.CancelledError:
+            log.warning("job_cut_off", job=job.name)
         except Exception:  # the next tick tries again; a job never ends the service
             log.exception("job_failed", job=job.name)
+        finally:
+            self._at_work.discard(task)
 
     async def run_due(self, job: Job) -> int:
         """Run `job` for each due date that has no finished run, oldest first; return how many ran here.

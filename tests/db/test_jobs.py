@@ -80,3 +80,45 @@ async def test_two_processes_run_a_due_date_once(database: Database, clock: Manu
     both_tried.set()
     assert await first == 1
     assert len(ran) == 1
+
+
+async def test_a_stop_waits_for_the_job_at_work(database: Database, clock: ManualClock) -> None:
+    begun, finish = asyncio.Event(), asyncio.Event()
+
+    async def body(_: datetime) -> dict[str, object]:
+        begun.set()
+        await finish.wait()
+        return {}
+
+    runner = JobRunner(database, clock)
+    runner.add(Job("hourly", HOUR, body))
+    await runner.start()
+    await begun.wait()
+    stop = asyncio.create_task(runner.stop())
+    await asyncio.sleep(0)
+    assert not stop.done()
+    finish.set()
+    await stop
+    assert await database.fetchval("select count(*) from kernel.job_run where finished_at is not null") == 1
+
+
+async def test_a_job_that_outlasts_the_stop_is_cut_off_and_runs_again(
+    database: Database, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telco.db.jobs.STOP_WAIT_S", 0.01)
+    begun = asyncio.Event()
+
+    async def endless(_: datetime) -> dict[str, object]:
+        begun.set()
+        await asyncio.Event().wait()
+        return {}
+
+    async def brief(_: datetime) -> dict[str, object]:
+        return {}
+
+    runner = JobRunner(database, clock)
+    runner.add(Job("hourly", HOUR, endless))
+    await runner.start()
+    await begun.wait()
+    await runner.stop()
+    assert await JobRunner(database, clock).run_due(Job("hourly", HOUR, brief)) == 1
