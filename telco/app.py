@@ -116,9 +116,16 @@ class App:
             clock=clock,
             redis=self.redis,
             enqueue=self.sms.enqueue,
+            codes=settings.codes.codes,
         )
         self.notices = Notices(
-            self.database, clock, self.translator, self.subscribers, self.catalog.current, self.sms.enqueue
+            self.database,
+            clock,
+            self.translator,
+            self.subscribers,
+            self.catalog.current,
+            self.sms.enqueue,
+            settings.codes.codes,
         )
 
     async def _answer_sms(self, inbound: Inbound) -> Reply | None:

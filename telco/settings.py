@@ -6,6 +6,7 @@ gives them, and `missing` says which are not there. docs/settings.md is written 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from enum import Enum, StrEnum
@@ -22,6 +23,7 @@ from telco.kernel.i18n import Language
 from telco.kernel.log import LogFormat
 from telco.kernel.money import tenge, to_decimal
 from telco.sms.call_me import CallMeLimits
+from telco.sms.command import Codes
 from telco.sms.settings import SmsSettings
 from telco.sms.smpp.link import LinkSettings
 from telco.web.fields import Money
@@ -158,6 +160,26 @@ class CallMeSettings(Group):
         return CallMeLimits(per_day=self.per_day, per_month=self.per_month)
 
 
+class CodesSettings(Group):
+    """What subscribers dial and write to; docs/codes.md shows the defaults."""
+
+    root: str = Field(default=Codes().root, pattern=r"^[0-9]{2,6}$")
+    """USSD service code of the menu, and the number that SMS commands are sent to."""
+    aliases: dict[str, str] = dict(Codes().aliases)
+    """Other service codes and the menu path of each, as JSON."""
+    registration: str = Field(default=Codes().registration, pattern=r"^[0-9]{2,6}$")
+    """The service code among `aliases` that the owner of a starter pack dials to become a subscriber."""
+    helpdesk: dict[str, str] = dict(Codes().helpdesk)
+    """Free helpdesk number by brand, as JSON."""
+    helpdesk_from_anywhere: str = Field(default=Codes().helpdesk_from_anywhere, min_length=3, max_length=20)
+    """Helpdesk number that can be called from abroad and from other networks."""
+
+    @property
+    def codes(self) -> Codes:
+        """The codes, for the feature."""
+        return Codes(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
 class LedgerSettings(Group):
     """Balances and holds."""
 
@@ -207,6 +229,7 @@ class Settings(BaseSettings):
     trust: TrustSettings = TrustSettings()
     callme: CallMeSettings = CallMeSettings()
     sms: SmsGroup = SmsGroup()
+    codes: CodesSettings = CodesSettings()
     log: LogSettings = LogSettings()
 
 
@@ -320,6 +343,8 @@ def _written(value: Any) -> str:
     if isinstance(value, tuple | frozenset):
         items = sorted(_written(item) for item in value)
         return "[" + ", ".join(f'"{item}"' if not item.isdigit() else item for item in items) + "]"
+    if isinstance(value, Mapping):
+        return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
