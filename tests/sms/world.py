@@ -117,17 +117,25 @@ class World:
         assert reply is not None
         return reply.text
 
+    def session(self) -> str:
+        """A session number that no dialogue has."""
+        return f"s{next(self._numbers)}"
+
+    async def step(self, who: Accession, session: str, text: str, *, first: bool) -> UssdReply:
+        """One step of a dialogue."""
+        op = UssdOp.BEGIN if first else UssdOp.CONTINUE
+        reply = await self.faces.answer_ussd(UssdRequest(session, who.msisdn, text, op, "link"))
+        assert reply is not None
+        assert fits(reply.text)
+        return reply
+
     async def dial(self, who: Accession, *texts: str) -> UssdReply:
         """Dial the first text, answer with the others, and return the last page."""
-        session = f"s{next(self._numbers)}"
-        reply: UssdReply | None = None
-        for step, text in enumerate(texts):
-            assert reply is None or reply.more, f"the dialogue had ended before {text!r}: {reply.text}"
-            op = UssdOp.CONTINUE if step else UssdOp.BEGIN
-            reply = await self.faces.answer_ussd(UssdRequest(session, who.msisdn, text, op, "link"))
-            assert reply is not None
-            assert fits(reply.text)
-        assert reply is not None
+        session = self.session()
+        reply = await self.step(who, session, texts[0], first=True)
+        for text in texts[1:]:
+            assert reply.more, f"the dialogue had ended before {text!r}: {reply.text}"
+            reply = await self.step(who, session, text, first=False)
         return reply
 
     async def page(self, who: Accession, *texts: str) -> str:
