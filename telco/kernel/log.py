@@ -95,6 +95,29 @@ def _mask_value(name: str, value: Any, depth: int) -> Any:
     return mask_text(str(value)[:limit])
 
 
+class _LineLogger:
+    """Writes rendered lines to a stream; the standard library's records would cost as much as the line itself."""
+
+    def __init__(self, stream: TextIO, name: str) -> None:
+        self.name = name
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        self._stream.write(line + "\n")
+
+    debug = info = warning = error = critical = exception = msg
+
+
+class _LineLoggers:
+    """Makes the logger of a module: ``structlog.get_logger(__name__)`` passes its name."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, name: str = "telco", *_: object) -> _LineLogger:
+        return _LineLogger(self._stream, name)
+
+
 def configure(style: LogFormat = LogFormat.JSON, level: str = "info", stream: TextIO | None = None) -> None:
     """Send every log line of the process, ours and the libraries', to `stream` (standard error by default)."""
     output = stream or sys.stderr
@@ -113,9 +136,9 @@ def configure(style: LogFormat = LogFormat.JSON, level: str = "info", stream: Te
         else structlog.dev.ConsoleRenderer(colors=output.isatty())
     )
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=_LineLoggers(output),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(output)
