@@ -42,6 +42,10 @@ class Text:
     def __hash__(self) -> int:
         return hash((self.msgid, tuple(sorted(self.params))))
 
+    def __str__(self) -> str:
+        """Say it in English: for logs and for programs."""
+        return self.msgid.format_map(self.params)
+
     def __repr__(self) -> str:
         return f"Text({self.msgid!r}, {self.params!r})"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from telco.db.pool import Connection
+from telco.kernel.i18n import Text
 from telco.kernel.ids import AccountRef, ContractId, SubscriberId
 from telco.kernel.names import clean_text
 from telco.subscribers import numbers, rules, store, store_numbers, store_records, store_services
@@ -97,7 +98,7 @@ class Contracts:
                 now=work.now,
             )
             if not answered:
-                raise EditionError(edition=edition, why="has been answered before")
+                raise EditionError(edition=edition, why=Text("has been answered before"))
             return await self._end_contract(work, subscription.contract_id, EndGround.EDITION_REFUSED)
 
         filing = Filing("refuse_edition", "", edition[:64], origin, subscriber_id)

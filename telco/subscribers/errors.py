@@ -13,6 +13,7 @@ from datetime import datetime
 import asyncpg
 
 from telco.kernel.errors import DomainError
+from telco.kernel.i18n import Text
 
 
 class SubscriberUnknownError(DomainError):
@@ -89,7 +90,7 @@ class IdentityNumberError(DomainError):
     status = 422
     text: str
     kind: str
-    why: str
+    why: Text
 
 
 class SimNotInStockError(DomainError):
@@ -111,7 +112,7 @@ class PartyDataError(DomainError):
     code = "party_data"
     status = 422
     field: str
-    why: str
+    why: Text
 
 
 class PartyNameDiffersError(DomainError):
@@ -141,7 +142,7 @@ class PlanUnfitError(DomainError):
     code = "plan_unfit"
     status = 422
     plan: str
-    why: str
+    why: Text
 
 
 class PlanSameError(DomainError):
@@ -192,7 +193,7 @@ class ServiceUnfitError(DomainError):
     code = "service_unfit"
     status = 422
     service: str
-    why: str
+    why: Text
 
 
 class ServiceOnError(DomainError):
@@ -222,7 +223,7 @@ class SuspensionError(DomainError):
 
     code = "suspension"
     status = 422
-    why: str
+    why: Text
 
 
 class SuspensionOpenError(DomainError):
@@ -274,7 +275,13 @@ class EditionError(DomainError):
 
     code = "edition"
     edition: str
-    why: str
+    why: Text
+
+
+class NoEditionError(DomainError):
+    """No edition of the contract is published. Publish one, then people can accede."""
+
+    code = "no_edition"
 
 
 class EditionLateError(DomainError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from telco.db.pool import Connection
-from telco.kernel.i18n import Language
+from telco.kernel.i18n import Language, Text
 from telco.kernel.ids import PartyId, SubscriberId
 from telco.kernel.msisdn import Msisdn
 from telco.kernel.names import clean_text
@@ -90,9 +90,9 @@ class People:
             subscription = await store.lock_subscription(work.conn, subscriber_id)
             party = await store.party(work.conn, subscription.party_id, lock=True)
             if (checked.kind, checked.iin_bin) != (party.data.kind, party.data.iin_bin):
-                raise PartyDataError(field="iin_bin", why="it never changes; another owner accedes anew")
+                raise PartyDataError(field="iin_bin", why=Text("it never changes; another owner accedes anew"))
             if changed_on > work.today:
-                raise PartyDataError(field="changed_on", why="it lies ahead")
+                raise PartyDataError(field="changed_on", why=Text("it lies ahead"))
             term = (await work.terms())["data_change_working_days"]
             late = rules.reported_late(self._desk.calendar, changed_on, work.today, term)
             fields = await store.change_party(work.conn, party, checked, changed_on=changed_on, now=work.now, late=late)

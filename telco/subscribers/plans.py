@@ -7,6 +7,8 @@ from datetime import datetime
 from telco.catalog.catalogue import Catalogue
 from telco.catalog.model import Audience, Plan, Settlement
 from telco.db.pool import Connection
+from telco.kernel.calendar import ZONE
+from telco.kernel.i18n import Text
 from telco.kernel.ids import PartyId, SubscriberId
 from telco.kernel.money import Tiyn
 from telco.ledger import model as ledger_model
@@ -27,6 +29,12 @@ from telco.subscribers.model import (
 )
 from telco.subscribers.numbers import refuse_when_suspended
 
+_NOT_FOR = {
+    Audience.PERSON: Text("it is for persons"),
+    Audience.COMPANY: Text("it is for companies"),
+    Audience.M2M: Text("it is for M2M devices"),
+}
+
 
 def unfit_reason(
     catalogue: Catalogue,
@@ -37,22 +45,22 @@ def unfit_reason(
     device: DeviceKind,
     region: str | None,
     groups: frozenset[str],
-) -> str | None:
+) -> Text | None:
     """Say why a plan cannot be joined at `at` by such a subscriber, or None when it can.
 
     Contract: PSC-1.1.22, PSC-1.1.31
     """
     audience = Audience.M2M if device is DeviceKind.M2M else Audience(kind)
     if plan.audience is not audience:
-        return f"it is for {plan.audience}, not for {audience}"
+        return _NOT_FOR[plan.audience]
     if at < plan.joinable_from:
-        return f"it can be joined from {plan.joinable_from.isoformat()}"
+        return Text("it can be joined from {day}", day=plan.joinable_from.astimezone(ZONE).date().isoformat())
     if not catalogue.is_offered(plan, at):
-        return "it is no longer offered"
+        return Text("it is no longer offered")
     if plan.group is not None and plan.group not in groups:
-        return f"it is for the group {plan.group}"
+        return Text("it is for the group {group}", group=plan.group)
     if plan.territory and region not in plan.territory:
-        return f"it is for {', '.join(sorted(plan.territory))}"
+        return Text("it is for the regions {regions}", regions=", ".join(sorted(plan.territory)))
     return None
 
 
@@ -293,9 +301,9 @@ def _check_alone(subscription: Subscription, plan: Plan) -> None:
     Contract: PSC-3.2.6
     """
     if plan.brand != subscription.brand:
-        raise PlanUnfitError(plan=plan.code, why=f"it belongs to {plan.brand}; ask in an office")
+        raise PlanUnfitError(plan=plan.code, why=Text("it belongs to {brand}; ask in an office", brand=plan.brand))
     if plan.settlement is Settlement.CREDIT and subscription.settlement is not Settlement.CREDIT:
-        raise PlanUnfitError(plan=plan.code, why="credit is agreed in an office")
+        raise PlanUnfitError(plan=plan.code, why=Text("credit is agreed in an office"))
 
 
 def _terms(quote: PlanQuote) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from itertools import pairwise
 import phonenumbers
 
 from telco.kernel.calendar import Calendar
+from telco.kernel.i18n import Text
 from telco.kernel.iin_bin import parse_bin, parse_iin
 from telco.kernel.names import clean_text
 from telco.subscribers.errors import (
@@ -63,9 +64,9 @@ def parse_iccid(text: str) -> str:
     Contract: PSC-1.1.28
     """
     if re.fullmatch(r"89[0-9]{16,18}", text) is None:
-        raise IdentityNumberError(text=text[:24], kind="ICCID", why="expected 18 to 20 digits that begin with 89")
+        raise IdentityNumberError(text=text[:24], kind="ICCID", why=Text("expected 18 to 20 digits that begin with 89"))
     if not luhn(text):
-        raise IdentityNumberError(text=text[:24], kind="ICCID", why="the check digit is wrong")
+        raise IdentityNumberError(text=text[:24], kind="ICCID", why=Text("the check digit is wrong"))
     return text
 
 
@@ -75,9 +76,11 @@ def parse_imsi(text: str) -> str:
     Contract: PSC-1.1.28
     """
     if re.fullmatch(r"[0-9]{15}", text) is None:
-        raise IdentityNumberError(text=text[:24], kind="IMSI", why="expected 15 digits")
+        raise IdentityNumberError(text=text[:24], kind="IMSI", why=Text("expected 15 digits"))
     if not text.startswith(HOME_MCC):
-        raise IdentityNumberError(text=text[:24], kind="IMSI", why=f"expected the country code {HOME_MCC}")
+        raise IdentityNumberError(
+            text=text[:24], kind="IMSI", why=Text("expected the country code {code}", code=HOME_MCC)
+        )
     return text
 
 
@@ -87,9 +90,9 @@ def parse_imei(text: str) -> str:
     Contract: PSC-3.2.16
     """
     if re.fullmatch(r"[0-9]{15}", text) is None:
-        raise IdentityNumberError(text=text[:24], kind="IMEI", why="expected 15 digits")
+        raise IdentityNumberError(text=text[:24], kind="IMEI", why=Text("expected 15 digits"))
     if not luhn(text):
-        raise IdentityNumberError(text=text[:24], kind="IMEI", why="the check digit is wrong")
+        raise IdentityNumberError(text=text[:24], kind="IMEI", why=Text("the check digit is wrong"))
     return text
 
 
@@ -112,10 +115,10 @@ def check_party(data: PartyData, *, complete: bool) -> PartyData:
     number = parse_iin(iin_bin) if data.kind is PartyKind.PERSON else parse_bin(iin_bin)
     full_name = clean_text(data.full_name, field="full_name", max_length=200)
     if data.kind is PartyKind.PERSON and len(full_name.split()) < 2:
-        raise PartyDataError(field="full_name", why="give the family name and the first name")
+        raise PartyDataError(field="full_name", why=Text("give the family name and the first name"))
     for field in ("postal_address", "email", "contact_phone"):
         if complete and getattr(data, field) is None:
-            raise PartyDataError(field=field, why="the registration sheet needs it")
+            raise PartyDataError(field=field, why=Text("the registration sheet needs it"))
     return replace(
         data,
         iin_bin=str(number),
@@ -130,7 +133,7 @@ def check_email(text: str) -> str:
     """Check an e-mail address's form; whether somebody reads it only a message to it can tell."""
     email = clean_text(text, field="email", max_length=254)
     if _EMAIL.fullmatch(email) is None:
-        raise PartyDataError(field="email", why="write it like name@example.kz")
+        raise PartyDataError(field="email", why=Text("write it like name@example.kz"))
     return email
 
 
@@ -142,7 +145,7 @@ def check_contact_phone(text: str) -> str:
     except phonenumbers.NumberParseException:
         number = None
     if number is None or not phonenumbers.is_possible_number(number):
-        raise PartyDataError(field="contact_phone", why="write it like +7 727 258 83 00")
+        raise PartyDataError(field="contact_phone", why=Text("write it like +7 727 258 83 00"))
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).removeprefix("+")
 
 
@@ -257,15 +260,15 @@ def check_suspension(
     rule = GROUNDS[ground]
     wanted = frozenset(scopes) or rule.scopes
     if not (origin.manual or origin.automatic or rule.subscriber_may_start):
-        raise SuspensionError(why="only the operator suspends on this ground")
+        raise SuspensionError(why=Text("only the operator suspends on this ground"))
     if rule.needs_reference and not reference:
-        raise SuspensionError(why=f"name the law, demand or case ({rule.clause})")
+        raise SuspensionError(why=Text("name the law, demand or case ({clause})", clause=rule.clause))
     if ends_at is not None and ends_at <= now:
-        raise SuspensionError(why="its end must lie ahead")
+        raise SuspensionError(why=Text("its end must lie ahead"))
     if ground is Ground.REFUSED_BY_SUBSCRIBER and not wanted <= rule.scopes:
-        raise SuspensionError(why="a subscriber refuses voice or short messages")
+        raise SuspensionError(why=Text("a subscriber refuses voice or short messages"))
     if ground is Ground.HELPDESK_ABUSE and wanted != rule.scopes:
-        raise SuspensionError(why="the automatic service system and everything else stay open (PSC-3.1.3)")
+        raise SuspensionError(why=Text("the automatic service system and everything else stay open (PSC-3.1.3)"))
     return wanted
 
 

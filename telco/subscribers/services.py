@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from telco.catalog.model import ServiceOffer
+from telco.kernel.i18n import Text
 from telco.kernel.ids import SubscriberId
 from telco.kernel.money import Tiyn
 from telco.kernel.names import clean_text
@@ -59,10 +60,10 @@ class Services:
     def _check_fit(self, work: Work, subscription: Subscription, offer: ServiceOffer) -> None:
         catalogue = self._desk.catalogue()
         if not catalogue.is_offered(offer, work.now):
-            raise ServiceUnfitError(service=offer.code, why="it is no longer offered")
+            raise ServiceUnfitError(service=offer.code, why=Text("it is no longer offered"))
         plan = catalogue.plan_version(subscription.plan_code, subscription.plan_version)
         if not offer.fits(plan):
-            raise ServiceUnfitError(service=offer.code, why=f"it does not fit the plan {plan.code}")
+            raise ServiceUnfitError(service=offer.code, why=Text("it does not fit the plan {plan}", plan=plan.code))
 
     async def _order(
         self, work: Work, subscription: Subscription, offer: ServiceOffer, request_id: str

@@ -6,12 +6,14 @@ from collections.abc import Collection
 from datetime import datetime
 
 from telco.db.pool import Connection, Record
+from telco.kernel.i18n import Text
 from telco.kernel.ids import ContractId, PartyId, SubscriberId
 from telco.kernel.msisdn import Msisdn
 from telco.subscribers.errors import (
     ApplicationUnknownError,
     DeviceKnownError,
     EditionError,
+    NoEditionError,
     SuspensionOpenError,
     SuspensionUnknownError,
     violations,
@@ -185,7 +187,7 @@ async def publish_edition(conn: Connection, edition: Edition) -> None:
     Raises:
         EditionError: its name is used.
     """
-    known = EditionError(edition=edition.edition, why="is already published")
+    known = EditionError(edition=edition.edition, why=Text("is already published"))
     with violations({"edition_pkey": known}):
         await conn.execute(
             Q.publish_edition,
@@ -201,11 +203,11 @@ async def current_edition(conn: Connection, now: datetime) -> Edition:
     """Read the newest edition.
 
     Raises:
-        EditionError: none is published, so nobody can accede.
+        NoEditionError: none is published.
     """
     row = await conn.fetchrow(Q.current_edition, now)
     if row is None:
-        raise EditionError(edition="", why="publish one before anybody can accede")
+        raise NoEditionError()
     return to_edition(row)
 
 
@@ -217,7 +219,7 @@ async def edition(conn: Connection, name: str) -> Edition:
     """
     row = await conn.fetchrow(Q.edition, name)
     if row is None:
-        raise EditionError(edition=name, why="is not published")
+        raise EditionError(edition=name, why=Text("is not published"))
     return to_edition(row)
 
 

@@ -21,6 +21,7 @@ from telco.subscribers.errors import (
     ConsentGivenError,
     EditionError,
     EditionLateError,
+    NoEditionError,
     NumberNotFreeError,
     ObligationsOpenError,
     StopDateError,
@@ -106,7 +107,7 @@ async def test_an_edition_is_published_once(office: Office) -> None:
 async def test_without_a_contract_nobody_accedes(database: Database, subscribers: Subscribers, ledger: Ledger) -> None:
     office = Office(subscribers, database, ledger)
     await office.stock(1)
-    with pytest.raises(EditionError):
+    with pytest.raises(NoEditionError):
         await office.accede()
 
 
