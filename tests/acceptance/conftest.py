@@ -1,12 +1,11 @@
-"""One operator for a whole module of acceptance tests: each test makes its own subscribers."""
+"""One operator for all acceptance tests that leave it running: each test makes its own subscribers."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import socket
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import asyncpg
 import pytest
@@ -26,19 +25,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="module")
-def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
-    """A Redis that tests may stop."""
-    server = EmbeddedRedis(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def own_database(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """The URL of a migrated database for the module."""
-    name = f"acceptance_{next(_numbers)}"
+@pytest.fixture(scope="session")
+def new_database(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
+    """Makes migrated databases that live as long as the session."""
+    names: list[str] = []
 
     async def run(command: str) -> None:
         connection = await asyncpg.connect(postgres.url())
@@ -47,19 +37,32 @@ def own_database(postgres: EmbeddedPostgres) -> Iterator[str]:
         finally:
             await connection.close()
 
-    asyncio.run(run(f"create database {name} template {TEMPLATE}"))
-    yield postgres.url(name)
-    asyncio.run(run(f"drop database {name} with (force)"))
+    def make() -> str:
+        names.append(f"acceptance_{next(_numbers)}")
+        asyncio.run(run(f"create database {names[-1]} template {TEMPLATE}"))
+        return postgres.url(names[-1])
+
+    yield make
+    for name in names:
+        asyncio.run(run(f"drop database {name} with (force)"))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def operator(own_database: str, own_redis: EmbeddedRedis) -> AsyncIterator[Operator]:
+@pytest.fixture(scope="session")
+def shared_database(new_database: Callable[[], str]) -> str:
+    return new_database()
+
+
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    """A Redis of its own: other tests empty theirs."""
+    server = EmbeddedRedis(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def operator(shared_database: str, shared_redis: EmbeddedRedis) -> AsyncIterator[Operator]:
     """A running service with its network."""
-    async with operating(own_database, own_redis.url, free_port()) as operator:
+    async with operating(shared_database, shared_redis.url, free_port()) as operator:
         yield operator
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A directory for a demo."""
-    return tmp_path / "home"

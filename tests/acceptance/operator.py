@@ -24,6 +24,7 @@ from telco.kernel.i18n import Language
 from telco.kernel.iin_bin import check_digit
 from telco.kernel.money import format_money, tenge
 from telco.kernel.msisdn import Msisdn
+from telco.lab.cards import DemoCard
 from telco.lab.feed import Feed
 from telco.lab.network import Network
 from telco.lab.people import CATALOGUE, load
@@ -150,6 +151,10 @@ class Operator:
 
     async def new_card(self, value: str) -> str:
         """Have a payment card printed and return its secret code."""
+        return (await self.print_card(value)).code
+
+    async def print_card(self, value: str) -> DemoCard:
+        """Have a payment card printed."""
         batch = await self.service.command(
             "/v1/card-batches",
             {
@@ -159,13 +164,14 @@ class Operator:
                 "expires_on": f"{SystemClock().now().year + 2}-12-31",
             },
         )
-        return str(batch["cards"][0]["code"])
+        card = batch["cards"][0]
+        return DemoCard(card["serial"], card["code"], value)
 
     async def ready(self) -> dict[str, Any]:
         """Return what /ready says."""
         async with aiohttp.ClientSession() as session, session.get(f"{self.service.base_url}/ready") as response:
             answer: dict[str, Any] = await response.json()
-            return {"status": response.status, **answer}
+            return {"http_status": response.status, **answer}
 
 
 def sheet(serial: int, number: str, plan: str, language: Language) -> dict[str, Any]:

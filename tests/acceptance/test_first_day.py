@@ -12,7 +12,7 @@ from telco.lab.service import ServiceRefusedError
 from telco.lab.user import User
 from tests.acceptance.operator import Operator, sheet
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MEGABYTE = 1_000_000
 ZERO = Decimal("0.00")
