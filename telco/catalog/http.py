@@ -122,7 +122,7 @@ def routes(api: Api, catalogue: Callable[[], Catalogue], clock: Clock) -> None:
         """Plans that may be joined today, by menu number."""
         return [PlanOut.of(plan) for plan in catalogue().plans(clock.now(), brand, audience)]
 
-    async def plan(_: ApiRequest, code: Code) -> PlanOut:
+    async def plan(_: ApiRequest, code: Annotated[Code, Field(examples=["kcell-start"])]) -> PlanOut:
         """A plan in force, offered or not."""
         return PlanOut.of(catalogue().plan(code, clock.now()))
 
@@ -132,7 +132,7 @@ def routes(api: Api, catalogue: Callable[[], Catalogue], clock: Clock) -> None:
         found = catalogue().plan(plan, now) if plan is not None else None
         return [ServiceOut.of(offer) for offer in catalogue().services(now, found)]
 
-    async def service(_: ApiRequest, code: Code) -> ServiceOut:
+    async def service(_: ApiRequest, code: Annotated[Code, Field(examples=["data-1gb"])]) -> ServiceOut:
         """A service in force, offered or not."""
         return ServiceOut.of(catalogue().service(code, clock.now()))
 

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import aiohttp
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -22,11 +23,12 @@ from tests.web.conftest import Service, Site
 from tests.web.hostile import Attack, attacks, example
 
 HOSTILE = settings(
-    max_examples=250,
+    max_examples=200,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # a server keeps state: shrinking would take minutes
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+pytestmark = pytest.mark.timeout(400)  # seconds on a quiet machine, minutes on a busy one
 BROKEN_ON_PURPOSE = "/v1/broken"
 SEEN: set[int] = set()
 
@@ -78,12 +80,13 @@ async def test_the_whole_service_withstands_every_attack(service: Service, data:
 
 
 async def test_every_route_takes_its_own_example(service: Service) -> None:
-    """The documents' curl line of a route may be refused by what the subscriber has, not for its form."""
+    """Reads answer with what there is; a command may be refused by what the subscriber has, not for its form."""
     document = openapi.build(service.api, service.url)
     OpenAPIV31SpecValidator(document).validate()
     async with aiohttp.ClientSession() as client:
-        for route in service.api:
+        for route in sorted(service.api, key=lambda route: route.method != "GET"):
             attack = example(route, document)
             status, body = await strike(client, service.url, attack, service.keys)
+            assert route.method != "GET" or status == 200, (attack, body)
             assert status not in (400, 401, 403, 415), (attack, body)
             assert status != 422 or body["code"] != "invalid_request", (attack, body)
