@@ -171,7 +171,7 @@ create function ledger.first_difference_v1(o ledger.operation, r ledger.request)
 language sql stable as $$
     select case
         when o.kind <> r.kind then 'kind'
-        when o.contra <> r.contra then 'contra'
+        when o.contra <> r.contra and r.kind <> 8 then 'contra' -- a reversal has its target's
         when o.quantity is distinct from r.quantity then 'charge.quantity'
         when o.terms is distinct from r.terms then 'charge.terms'
         when o.fixed is distinct from r.fixed then 'charge.fixed_tiyn'
@@ -181,7 +181,7 @@ language sql stable as $$
         when o.hold_id is distinct from r.hold_id then 'hold_id'
         when (o.flags & 1) <> (r.flags & 1) then 'partial'
         when o.flags <> r.flags then 'forced'
-        when o.grant_contra is distinct from r.grant_contra then 'grant_contra'
+        when o.grant_contra is distinct from r.grant_contra and r.kind <> 8 then 'grant_contra'
         when o.target is distinct from r.target then 'target'
         when o.grants is distinct from ledger.without_moments_v1(r.grants) then 'grants'
         when o.details is distinct from r.details then 'details'
@@ -199,12 +199,12 @@ language sql immutable as $$
                holds[i], targets[i], grants[i]::jsonb, details[i])::ledger.request
 $$;
 
--- What an operation took: the codes, units and amounts of its lines.
+-- What an operation took: the codes, units and amounts of its lines, the main balance last.
 create function ledger.taken_v1(o ledger.operation, out codes text[], out units smallint[], out amounts bigint[])
 language sql stable as $$
     select array_agg(code order by n), array_agg(unit order by n), array_agg(amount order by n)
     from (
-        select 0 as n, 'main' as code, 0::smallint as unit, -o.moved as amount
+        select null::int as n, 'main' as code, 0::smallint as unit, -o.moved as amount
         union all
         select n, coalesce(b.code, c.code), o.lines[n][2]::smallint, -o.lines[n][3]
         from generate_subscripts(o.lines, 1) n

@@ -42,7 +42,8 @@ def _full(op: Op, row: Any) -> Outcome:
     charged = _NOTHING
     if codes is not None:
         taken = zip(codes, units, amounts, strict=True)
-        charged = tuple(Line(code, _UNITS[unit], amount) for code, unit, amount in taken)
+        lines = [Line(code, _UNITS[unit], amount) for code, unit, amount in taken]
+        charged = tuple(sorted(lines, key=_is_main))
     return Outcome(
         op.op_id,
         _STATUSES[status],
@@ -55,3 +56,7 @@ def _full(op: Op, row: Any) -> Outcome:
         forced,
         differs,
     )
+
+
+def _is_main(line: Line) -> bool:
+    return line.code == MAIN

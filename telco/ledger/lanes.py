@@ -34,6 +34,8 @@ ATTEMPTS = 4
 
 _BETWEEN = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """Another session got between: look again with every account locked."""
+_IN_THE_WAY = (*_BETWEEN, asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
+"""Another session stayed in the way."""
 
 _Q = queries.load("telco.ledger")
 _BATCHES = Histogram("telco_ledger_batch_operations", "Operations in a batch", buckets=(1, 3, 10, 30, 100, 200, 400))
@@ -118,7 +120,12 @@ class Lane:
             size = min(len(self._ready), MAX_BATCH)
             batch = [self._ready.popleft() for _ in range(size)]
             _BATCHES.observe(size)
-            await self._settle(batch)
+            try:
+                await self._settle(batch)
+            except Exception as error:  # whatever it is, a lane goes on and no caller waits for ever
+                log.exception("ledger_lane_failed", shard=self.shard)
+                for _, future in batch:
+                    _fail(future, error)
             self._waiting -= size
             queued, ready = self._queued, self._ready
             for op, _ in batch:
@@ -220,7 +227,7 @@ def _fail(future: asyncio.Future[Outcome], error: Exception) -> None:
 
 def _reason(error: Exception, op: Op) -> Exception:
     """Tell a caller what it can do: try again where a lock was in the way, nothing where its operation is at fault."""
-    if isinstance(error, asyncpg.LockNotAvailableError | asyncpg.QueryCanceledError | _BETWEEN):
+    if isinstance(error, _IN_THE_WAY):
         return LedgerUnavailableError()
     if isinstance(error, asyncpg.PostgresError):
         return OperationFailedError(op_id=op.op_id)

@@ -150,7 +150,7 @@ class Line(NamedTuple):
 class Outcome(NamedTuple):
     """What came of an operation. A refusal is an outcome like any other.
 
-    `charged` lists what each bucket gave; `cost_tiyn` is the money in it and `forced_tiyn` the part of that money which
+    `charged` lists what each bucket gave, in the order in which they paid, the main balance last; `cost_tiyn` is the money in it and `forced_tiyn` the part of that money which
     was not available and drove the main balance down. `granted_quantity` is what the reserve holds now (for a drain:
     what it took back); with nothing granted there is no hold and `hold_id` is None.
     """

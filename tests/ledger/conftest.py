@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import Any
 
+import asyncpg
 import pytest
 
+from telco.db.embedded import EmbeddedPostgres
 from telco.db.pool import Database
 from telco.kernel.clock import ManualClock
 from telco.kernel.ids import AccountRef
-from telco.ledger.model import BucketSpec, credit, grant
+from telco.kernel.units import Unit
+from telco.ledger.audit import audit
+from telco.ledger.model import BucketSpec, Op, Outcome, credit, grant
 from telco.ledger.service import Ledger
+from tests.conftest import TEMPLATE
 
 Open = Callable[..., Awaitable[AccountRef]]
+Send = Callable[[Op], Coroutine[Any, Any, Outcome]]
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres: EmbeddedPostgres) -> str:
+    """One database for all tests of the ledger: each works on accounts of its own."""
+
+    async def create() -> None:
+        connection = await asyncpg.connect(postgres.url())
+        try:
+            await connection.execute(f"create database ledger_tests template {TEMPLATE}")
+        finally:
+            await connection.close()
+
+    asyncio.run(create())
+    return postgres.url("ledger_tests")
 
 
 @pytest.fixture
 async def ledger(database: Database, clock: ManualClock) -> AsyncIterator[Ledger]:
     async with Ledger(database, clock) as ledger:
         yield ledger
+    assert await audit(database) == []
 
 
 @pytest.fixture
@@ -39,3 +64,31 @@ def open_account(database: Database, ledger: Ledger) -> Open:
         return account
 
     return open_account
+
+
+@pytest.fixture(params=["lane", "caller's transaction"])
+def send(request: pytest.FixtureRequest, database: Database, ledger: Ledger) -> Send:
+    """Both ways into the ledger: results do not depend on the way."""
+
+    async def through_lane(op: Op) -> Outcome:
+        return await ledger.submit(op)
+
+    async def in_transaction(op: Op) -> Outcome:
+        [outcome] = await database.transact("test.apply", lambda connection: ledger.apply(connection, [op]))
+        return outcome
+
+    return through_lane if request.param == "lane" else in_transaction
+
+
+def data(
+    amount: int, now: datetime, days: float | None = 30, *, priority: int = 10, code: str = "data.any"
+) -> BucketSpec:
+    """An allowance of bytes."""
+    until = None if days is None else now + timedelta(days=days)
+    return BucketSpec(code, Unit.BYTES, amount, priority, now, until, "plan")
+
+
+def bonus(amount: int, now: datetime, days: float | None = 30, *, priority: int = 50) -> BucketSpec:
+    """Bonus money."""
+    until = None if days is None else now + timedelta(days=days)
+    return BucketSpec("bonus", Unit.MONEY, amount, priority, now, until, "bonus")
