@@ -75,19 +75,19 @@ class Progress:
 def pip(arguments: list[str], progress: Progress) -> None:
     """Run pip of the environment; on failure show what it said and exit."""
     command = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
-    process = subprocess.Popen(
+    said = []
+    with subprocess.Popen(
         [*command, "--progress-bar", "off", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    said = []
-    for line in process.stdout or ():
-        said.append(line)
-        progress.package(line.strip())
-    if process.wait() != 0:
+    ) as process:
+        for line in process.stdout or ():
+            said.append(line)
+            progress.package(line.strip())
+    if process.returncode != 0:
         sys.exit("\n" + "".join(said[-20:]) + "\nThe installation failed; the lines above are pip's.")
 
 
