@@ -111,7 +111,8 @@ def make(kind: str) -> None:
 
 def main() -> None:
     if sys.version_info < OLDEST_PYTHON:
-        sys.exit(f"telco needs Python {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer; this is {sys.version}")
+        needed = ".".join(map(str, OLDEST_PYTHON))
+        sys.exit(f"telco needs Python {needed} or newer; this is {sys.version.split()[0]}")
     if len(sys.argv) != 2 or sys.argv[1] not in LOCKS:
         sys.exit("usage: environment.py run|dev")
     make(sys.argv[1])
