@@ -115,7 +115,7 @@ def test_secrets_do_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Settings().http.port = 1  # type: ignore[misc]
+        Settings().http.port = 1
 
 
 def test_other_variables_are_not_ours() -> None:
