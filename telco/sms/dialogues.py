@@ -91,9 +91,9 @@ class Dialogues:
         self._claim = redis.register_script(_CLAIM)
 
     @classmethod
-    def connect(cls, url: str) -> Dialogues:
+    def connect(cls, url: str, timeout_s: float = REDIS_TIMEOUT_S) -> Dialogues:
         """Use the Redis at `url`; it need not be there yet."""
-        return cls(Redis.from_url(url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S))
+        return cls(Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s))
 
     async def close(self) -> None:
         await self._redis.aclose()

@@ -163,7 +163,7 @@ class Desk:
     def __init__(self, redis_url: str, clock: Clock, translator: Translator) -> None:
         self.known: dict[Msisdn, Subscriber] = {AIGUL: subscriber()}
         self.shelf = Shelf()
-        self.dialogues = Dialogues.connect(redis_url)
+        self.dialogues = Dialogues.connect(redis_url, timeout_s=30)
         self.faces = Faces(
             menu=Menu(COMMANDS, TITLES),
             codes=Codes(aliases={"121": "1", "166": "2", "130": "2*2"}),

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from telco.commands import COMMANDS
-from telco.db.pool import Database
-from telco.kernel.calendar import Calendar
-from telco.kernel.clock import ManualClock
-from telco.kernel.i18n import Language, Translator
+from telco.kernel.i18n import Language
 from telco.subscribers.model import Accession
-from tests.sms.world import World
+from tests.sms.handsets import Handsets
 
 DEFECT = ("Ошибка ", "Қате ", "Error ")
 KEYWORDS = sorted({keyword for command in COMMANDS for keyword in (*command.keywords, *command.shortcuts)})
@@ -54,29 +49,21 @@ DIALS = st.one_of(
 
 
 @pytest.fixture
-async def world(
-    database: Database, clock: ManualClock, calendar: Calendar, translator: Translator, redis_url: str
-) -> AsyncIterator[World]:
-    async with World.open(database, clock, calendar, translator, redis_url) as world:
-        yield world
+async def who(handsets: Handsets) -> Accession:
+    return await handsets.accede("kcell-start", Language.RU, amount="100000")
 
 
-@pytest.fixture
-async def who(world: World) -> Accession:
-    return await world.accede("kcell-start", Language.RU, amount="100000")
-
-
-async def send(world: World, who: Accession, text: str) -> None:
-    answer = await world.sms(who, text)
+async def send(handsets: Handsets, who: Accession, text: str) -> None:
+    answer = await handsets.sms(who, text)
     assert answer
     assert not any(word in answer for word in DEFECT), answer
 
 
-async def dial(world: World, who: Accession, texts: list[str]) -> None:
+async def dial(handsets: Handsets, who: Accession, texts: list[str]) -> None:
     """Go on typing whether or not the dialogue has ended, as hostile handsets do."""
-    session = world.session()
+    session = handsets.session()
     for step, text in enumerate(texts):
-        reply = await world.step(who, session, text, first=step == 0)
+        reply = await handsets.step(who, session, text, first=step == 0)
         assert reply.text
         assert not any(word in reply.text for word in DEFECT), reply.text
 
@@ -84,16 +71,16 @@ async def dial(world: World, who: Accession, texts: list[str]) -> None:
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(messages=st.lists(MESSAGES, max_size=3), dials=st.lists(DIALS, max_size=4))
 async def test_any_text_gets_an_answer_on_both_faces(
-    world: World, who: Accession, messages: list[str], dials: list[str]
+    handsets: Handsets, who: Accession, messages: list[str], dials: list[str]
 ) -> None:
     for text in messages:
-        await send(world, who, text)
-    await dial(world, who, dials)
+        await send(handsets, who, text)
+    await dial(handsets, who, dials)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-async def test_every_command_survives_it(world: World, who: Accession, text: str) -> None:
+async def test_every_command_survives_it(handsets: Handsets, who: Accession, text: str) -> None:
     for command in COMMANDS:
-        await send(world, who, f"{command.keywords[0]} {text}")
-        await dial(world, who, [f"*111*{command.path}#", text, text, "1"])
-        await dial(world, who, [f"*111*{command.path}*{text}#", text])
+        await send(handsets, who, f"{command.keywords[0]} {text}")
+        await dial(handsets, who, [f"*111*{command.path}#", text, text, "1"])
+        await dial(handsets, who, [f"*111*{command.path}*{text}#", text])

@@ -2,51 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from telco.db import outbox
 from telco.db.outbox import OutboxEvent
-from telco.db.pool import Connection, Database
-from telco.kernel.calendar import Calendar
-from telco.kernel.clock import ManualClock
-from telco.kernel.i18n import Language, Translator
+from telco.db.pool import Connection
+from telco.kernel.i18n import Language
 from telco.kernel.money import MICRO, tenge
 from telco.kernel.units import GIGABYTE, MEGABYTE, Unit
 from telco.ledger.model import Charge, sum_charge
 from telco.sms.notices import WRITERS
 from telco.subscribers.model import Accession, Channel, Ground, Origin, Scope, by_system
-from tests.sms.world import World
+from tests.sms.handsets import Handsets
 from tests.subscribers.conftest import CLERK
 
 DATA = Charge(Unit.BYTES, 0, ("data.any",), MEGABYTE, 2 * MICRO)
 
 
-@pytest.fixture
-async def world(
-    database: Database, clock: ManualClock, calendar: Calendar, translator: Translator, redis_url: str
-) -> AsyncIterator[World]:
-    async with World.open(database, clock, calendar, translator, redis_url) as world:
-        yield world
-
-
-async def told(world: World, who: Accession) -> list[str]:
+async def told(handsets: Handsets, who: Accession) -> list[str]:
     """What was told since the last time."""
-    await world.outbox.drain()
-    texts = await world.sent(who)
-    await world.database.fetch("delete from sms.outbound where recipient = $1", who.msisdn)
+    await handsets.outbox.drain()
+    texts = await handsets.sent(who)
+    await handsets.database.fetch("delete from sms.outbound where recipient = $1", who.msisdn)
     return texts
 
 
-async def newcomer(world: World, plan: str = "kcell-start", language: Language = Language.RU, **more: str) -> Accession:
-    who = await world.accede(plan, language, **more)
-    await told(world, who)
+async def newcomer(
+    handsets: Handsets, plan: str = "kcell-start", language: Language = Language.RU, **more: str
+) -> Accession:
+    who = await handsets.accede(plan, language, **more)
+    await told(handsets, who)
     return who
 
 
-async def use(world: World, who: Accession, op_id: str, megabytes: int) -> None:
-    await world.spend(who, op_id, DATA._replace(quantity=megabytes * MEGABYTE), "data.any")
+async def use(handsets: Handsets, who: Accession, op_id: str, megabytes: int) -> None:
+    await handsets.spend(who, op_id, DATA._replace(quantity=megabytes * MEGABYTE), "data.any")
 
 
 @pytest.mark.clause("PSC-3.2.3")
@@ -67,131 +57,130 @@ async def use(world: World, who: Accession, op_id: str, megabytes: int) -> None:
     ],
 )
 async def test_an_included_volume_at_80_percent_and_used_up(
-    world: World, language: Language, at_80: str, used_up: str
+    handsets: Handsets, language: Language, at_80: str, used_up: str
 ) -> None:
-    who = await newcomer(world, language=language)  # 12 GB
-    await use(world, who, "1", 9_599)
-    assert await told(world, who) == []
-    await use(world, who, "2", 1)  # 9.6 of 12 GB
-    assert await told(world, who) == [at_80]
-    await use(world, who, "3", 100)
-    assert await told(world, who) == []
-    await use(world, who, "4", 2_300)
-    assert await told(world, who) == [used_up]
-    await use(world, who, "5", 100)
-    assert await told(world, who) == []
+    who = await newcomer(handsets, language=language)  # 12 GB
+    await use(handsets, who, "1", 9_599)
+    assert await told(handsets, who) == []
+    await use(handsets, who, "2", 1)  # 9.6 of 12 GB
+    assert await told(handsets, who) == [at_80]
+    await use(handsets, who, "3", 100)
+    assert await told(handsets, who) == []
+    await use(handsets, who, "4", 2_300)
+    assert await told(handsets, who) == [used_up]
+    await use(handsets, who, "5", 100)
+    assert await told(handsets, who) == []
 
 
 @pytest.mark.clause("FUP-2", "PSC-3.2.3")
-async def test_the_full_speed_of_an_unlimited_plan_is_used_up(world: World) -> None:
-    who = await newcomer(world, "kcell-unlim", amount="9000")
+async def test_the_full_speed_of_an_unlimited_plan_is_used_up(handsets: Handsets) -> None:
+    who = await newcomer(handsets, "kcell-unlim", amount="9000")
     charge = Charge(Unit.BYTES, 60 * GIGABYTE, ("data.fairuse",), MEGABYTE, 0)
-    await world.spend(who, "all", charge, "data.any")
-    assert await told(world, who) == [
+    await handsets.spend(who, "all", charge, "data.any")
+    assert await told(handsets, who) == [
         "Интернет на полной скорости: израсходовано. Скорость снижена до следующего периода."
     ]
 
 
-async def test_a_low_balance_is_told_once_until_the_next_top_up(world: World) -> None:
-    who = await newcomer(world, "kcell-free", amount="500")
-    await world.database.transact("test", lambda conn: world.ledger.set_low_mark(conn, who.account, tenge(100)))
-    await world.spend(who, "1", sum_charge(tenge("401")), "voice.mobile")
-    assert await told(world, who) == ["На балансе мало средств: 99 ₸. Пополните вовремя."]
-    await world.spend(who, "2", sum_charge(tenge("10")), "voice.mobile")
-    assert await told(world, who) == []
-    [code] = await world.card_codes("500")
-    await world.sms(who, f"карта {code}")
-    await world.spend(who, "3", sum_charge(tenge("500")), "voice.mobile")
-    assert await told(world, who) == ["На балансе мало средств: 89 ₸. Пополните вовремя."]
+async def test_a_low_balance_is_told_once_until_the_next_top_up(handsets: Handsets) -> None:
+    who = await newcomer(handsets, "kcell-free", amount="500")
+    await handsets.database.transact("test", lambda conn: handsets.ledger.set_low_mark(conn, who.account, tenge(100)))
+    await handsets.spend(who, "1", sum_charge(tenge("401")), "voice.mobile")
+    assert await told(handsets, who) == ["На балансе мало средств: 99 ₸. Пополните вовремя."]
+    await handsets.spend(who, "2", sum_charge(tenge("10")), "voice.mobile")
+    assert await told(handsets, who) == []
+    [code] = await handsets.card_codes("500")
+    await handsets.sms(who, f"карта {code}")
+    await handsets.spend(who, "3", sum_charge(tenge("500")), "voice.mobile")
+    assert await told(handsets, who) == ["На балансе мало средств: 89 ₸. Пополните вовремя."]
 
 
 @pytest.mark.clause("PSC-1.1.2", "PSC-3.2.4")
-async def test_a_fee_that_was_taken(world: World) -> None:
-    who = await newcomer(world, amount="10000")
-    world.later(days=31)  # 2 April
-    await world.fees.run()
-    assert await told(world, who) == ["Kcell Старт: списана плата 2 990 ₸.\nСледующее списание: 02.05"]
-    await world.fees.run()
-    assert await told(world, who) == []
+async def test_a_fee_that_was_taken(handsets: Handsets) -> None:
+    who = await newcomer(handsets, amount="10000")
+    handsets.later(days=31)  # 2 April
+    await handsets.fees.run()
+    assert await told(handsets, who) == ["Kcell Старт: списана плата 2 990 ₸.\nСледующее списание: 02.05"]
+    await handsets.fees.run()
+    assert await told(handsets, who) == []
 
 
 @pytest.mark.clause("PSC-3.1.5.1", "PSC-3.2.5")
-async def test_a_fee_that_was_not_taken_is_told_once_and_tried_again(world: World) -> None:
-    who = await newcomer(world, amount="3000", language=Language.KK)
-    world.later(days=31)
-    await world.fees.run()
+async def test_a_fee_that_was_not_taken_is_told_once_and_tried_again(handsets: Handsets) -> None:
+    who = await newcomer(handsets, amount="3000", language=Language.KK)
+    handsets.later(days=31)
+    await handsets.fees.run()
     unpaid = "Kcell Старт: 2 990 ₸ ақыға қаражат жетпейді. Балансты толтырыңыз."
-    assert await told(world, who) == [unpaid]
-    world.later(days=1)
-    await world.fees.run()
-    assert await told(world, who) == []
-    [code] = await world.card_codes("3000")
-    world.outbox.subscribe("billing.credited", world.fees.on_credited)
-    await world.page(who, f"*111*4*{code}#")
-    texts = await told(world, who)
+    assert await told(handsets, who) == [unpaid]
+    handsets.later(days=1)
+    await handsets.fees.run()
+    assert await told(handsets, who) == []
+    [code] = await handsets.card_codes("3000")
+    await handsets.page(who, f"*111*4*{code}#")
+    texts = await told(handsets, who)
     assert "Баланс толтырылды: +3 000 ₸.\nБаланс: 3 010 ₸" in texts
     assert any(text.startswith("Kcell Старт: ақысы 2 990 ₸ алынды.") for text in texts)
 
 
 @pytest.mark.clause("PSC-1.1.10")
-async def test_a_card_is_told_of_once(world: World) -> None:
+async def test_a_card_is_told_of_once(handsets: Handsets) -> None:
     """By SMS the answer says it; by USSD a message remains of it."""
-    who = await newcomer(world, "kcell-free", amount="0")
-    first, second = await world.card_codes("1000", "500")
-    await world.sms(who, f"карта {first}")
-    assert await told(world, who) == []
-    await world.page(who, f"*111*4*{second}#")
-    assert await told(world, who) == ["Баланс пополнен на 500 ₸.\nБаланс: 1 500 ₸"]
+    who = await newcomer(handsets, "kcell-free", amount="0")
+    first, second = await handsets.card_codes("1000", "500")
+    await handsets.sms(who, f"карта {first}")
+    assert await told(handsets, who) == []
+    await handsets.page(who, f"*111*4*{second}#")
+    assert await told(handsets, who) == ["Баланс пополнен на 500 ₸.\nБаланс: 1 500 ₸"]
 
 
-async def test_the_same_event_again_tells_nothing(world: World) -> None:
-    who = await newcomer(world)
-    await use(world, who, "1", 9_600)
+async def test_the_same_event_again_tells_nothing(handsets: Handsets) -> None:
+    who = await newcomer(handsets)
+    await use(handsets, who, "1", 9_600)
     events: list[OutboxEvent] = []
 
     async def keep(event: OutboxEvent) -> None:
         events.append(event)
 
-    world.outbox.subscribe("ledger.threshold", keep)
-    await world.outbox.drain()
+    handsets.outbox.subscribe("ledger.threshold", keep)
+    await handsets.outbox.drain()
     for event in events * 3:
-        await world.notices.on_event(event)
-    assert len(await world.sent(who)) == 1
+        await handsets.notices.on_event(event)
+    assert len(await handsets.sent(who)) == 1
 
 
-async def test_a_welcome_with_number_plan_and_menu(world: World) -> None:
-    who = await world.accede("activ-simple", Language.KK)
-    assert await told(world, who) == [
+async def test_a_welcome_with_number_plan_and_menu(handsets: Handsets) -> None:
+    who = await handsets.accede("activ-simple", Language.KK)
+    assert await told(handsets, who) == [
         f"Қош келдіңіз! Нөміріңіз: +{who.msisdn}. Тариф: activ Қарапайым.\nМәзір: *111#\nАнықтама: 3030, тегін."
     ]
 
 
 @pytest.mark.clause("PSC-3.1.5")
-async def test_suspensions_and_their_end(world: World) -> None:
-    who = await newcomer(world)
-    suspend = world.subscribers.suspend
+async def test_suspensions_and_their_end(handsets: Handsets) -> None:
+    who = await newcomer(handsets)
+    suspend = handsets.subscribers.suspend
     stolen = await suspend(who.subscriber_id, Ground.LOST_DEVICE, by_system("test", "lost"), reason="lost")
     harm = await suspend(who.subscriber_id, Ground.NETWORK_HARM, CLERK, reason="harm", scopes=[Scope.DATA])
-    assert await told(world, who) == [
+    assert await told(handsets, who) == [
         "Обслуживание вашего номера приостановлено.\nСправка: 9090, бесплатно.",
         "Часть ваших услуг ограничена.\nСправка: 9090, бесплатно.",
     ]
-    await world.subscribers.resume(stolen.suspension_id, CLERK, reason="found")
-    assert await told(world, who) == []  # the other one still holds
-    await world.subscribers.resume(harm.suspension_id, CLERK, reason="over")
-    assert await told(world, who) == ["Ваши услуги снова доступны."]
+    await handsets.subscribers.resume(stolen.suspension_id, CLERK, reason="found")
+    assert await told(handsets, who) == []  # the other one still holds
+    await handsets.subscribers.resume(harm.suspension_id, CLERK, reason="over")
+    assert await told(handsets, who) == ["Ваши услуги снова доступны."]
 
 
 @pytest.mark.clause("PSC-3.1.11")
-async def test_what_others_switch_is_told_what_oneself_switches_is_not(world: World) -> None:
-    who = await newcomer(world, amount="10000")
-    await world.sms(who, "подключить 7 да")
-    assert await told(world, who) == []
+async def test_what_others_switch_is_told_what_oneself_switches_is_not(handsets: Handsets) -> None:
+    who = await newcomer(handsets, amount="10000")
+    await handsets.sms(who, "подключить 7 да")
+    assert await told(handsets, who) == []
     office = Origin("staff:aigul", Channel.HELPDESK, "asked by phone")
-    await world.subscribers.switch_service_on(who.subscriber_id, "russia-calls", office, "call-1")
-    assert await told(world, who) == ["Подключено: Звонки в Россию."]
-    await world.subscribers.switch_service_off(who.subscriber_id, "russia-calls", office)
-    assert await told(world, who) == ["Отключено: Звонки в Россию."]
+    await handsets.subscribers.switch_service_on(who.subscriber_id, "russia-calls", office, "call-1")
+    assert await told(handsets, who) == ["Подключено: Звонки в Россию."]
+    await handsets.subscribers.switch_service_off(who.subscriber_id, "russia-calls", office)
+    assert await told(handsets, who) == ["Отключено: Звонки в Россию."]
 
 
 @pytest.mark.clause("PSC-3.1.2", "PSC-3.2.5")
@@ -202,34 +191,34 @@ async def test_what_others_switch_is_told_what_oneself_switches_is_not(world: Wo
         (Language.KK, "Түркия", "қарыз пайда болуы мүмкін, оны толық төлеу қажет"),
     ],
 )
-async def test_the_roaming_warning(world: World, language: Language, country: str, warning: str) -> None:
-    who = await newcomer(world, language=language)
+async def test_the_roaming_warning(handsets: Handsets, language: Language, country: str, warning: str) -> None:
+    who = await newcomer(handsets, language=language)
     payload: dict[str, object] = {"msisdn": who.msisdn, "country": "TR", "zone": "travel", "controlled": False}
 
     async def arrive(conn: Connection) -> None:
-        await outbox.emit(conn, "charging.roaming_entered", f"msisdn:{who.msisdn}", payload, at=world.clock.now())
+        await outbox.emit(conn, "charging.roaming_entered", f"msisdn:{who.msisdn}", payload, at=handsets.clock.now())
 
-    await world.database.transact("test", arrive)
-    [text] = await told(world, who)
+    await handsets.database.transact("test", arrive)
+    [text] = await told(handsets, who)
     assert country in text
     assert warning in text
 
 
-async def test_an_event_about_nobody_tells_nobody(world: World) -> None:
+async def test_an_event_about_nobody_tells_nobody(handsets: Handsets) -> None:
     for number, topic in enumerate(WRITERS):
-        event = OutboxEvent(number, topic, "x", {"msisdn": "77019999999"}, world.clock.now(), 0)
-        await world.notices.on_event(event)
-    assert await world.database.fetchval("select count(*) from sms.outbound") == 0
+        event = OutboxEvent(number, topic, "x", {"msisdn": "77019999999"}, handsets.clock.now(), 0)
+        await handsets.notices.on_event(event)
+    assert await handsets.database.fetchval("select count(*) from sms.outbound") == 0
 
 
-async def test_every_number_that_spends_from_an_account_is_told(world: World) -> None:
-    first = await newcomer(world)
-    party = (await world.subscribers.people.party(first.party_id, CLERK)).data
-    second = await world.accede(
+async def test_every_number_that_spends_from_an_account_is_told(handsets: Handsets) -> None:
+    first = await newcomer(handsets)
+    party = (await handsets.subscribers.people.party(first.party_id, CLERK)).data
+    second = await handsets.accede(
         "kcell-free", Language.KK, "0", party=party, contract_id=first.contract_id, account=first.account
     )
-    await told(world, first)
-    await told(world, second)
-    await use(world, first, "1", 9_600)
-    assert await told(world, first) == ["Интернет: израсходовано 80%, осталось 2.4 ГБ."]
-    assert await told(world, second) == ["Интернет: 80% жұмсалды, қалғаны 2.4 ГБ."]
+    await told(handsets, first)
+    await told(handsets, second)
+    await use(handsets, first, "1", 9_600)
+    assert await told(handsets, first) == ["Интернет: израсходовано 80%, осталось 2.4 ГБ."]
+    assert await told(handsets, second) == ["Интернет: 80% жұмсалды, қалғаны 2.4 ГБ."]

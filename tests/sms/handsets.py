@@ -11,20 +11,13 @@ from typing import Any
 from redis.asyncio import Redis
 
 from telco.billing.balances import Balances
-from telco.billing.cards import PaymentCards
-from telco.billing.fees import FeeRunner
-from telco.billing.trust import TrustPayments
-from telco.catalog.service import CatalogService
 from telco.commands import menu
-from telco.db.outbox import Dispatcher
 from telco.db.pool import Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import ManualClock
 from telco.kernel.i18n import Language, Translator
 from telco.kernel.money import tenge
 from telco.ledger.model import Charge, debit
-from telco.ledger.service import Ledger
-from telco.settings import TrustSettings
 from telco.sms.call_me import CallMe, CallMeLimits
 from telco.sms.command import Services
 from telco.sms.faces import SubscriberFaces
@@ -34,38 +27,34 @@ from telco.sms.pages import fits
 from telco.sms.service import SmsService
 from telco.sms.settings import SmsSettings
 from telco.subscribers.model import Accession
-from telco.subscribers.service import Subscribers
-from tests.subscribers.conftest import CLERK, FAST, OPERATOR, Office, person
+from tests.subscribers.conftest import Office, person
+from tests.world import World
 
 MONTH_END = date(2026, 12, 31)
 
 
-class World:
+async def prepare(database: Database, clock: ManualClock) -> None:
+    """Publish the catalogue and the contract; put a few numbers into the pool."""
+    world = World(database, clock, Calendar())
+    await world.open()
+    await Office(world.subscribers, database, world.ledger).stock(4)
+    await world.close()
+
+
+class Handsets(World):
     """Short ways to do what subscribers do."""
 
     def __init__(
         self, database: Database, clock: ManualClock, calendar: Calendar, translator: Translator, redis: Redis
     ) -> None:
-        self.database, self.clock = database, clock
-        self.catalog = CatalogService(database, clock)
-        self.ledger = Ledger(database, clock)
-        self.subscribers = Subscribers(database, clock, calendar, self.catalog.current, self.ledger, hasher=FAST)
+        super().__init__(database, clock, calendar)
         self.office = Office(self.subscribers, database, self.ledger)
-        self.trust = TrustPayments(database, clock, self.ledger, self.subscribers, TrustSettings().terms)
-        self.cards = PaymentCards(database, clock, calendar, self.ledger, self.trust, b"p" * 32)
-        self.fees = FeeRunner(database, clock, self.ledger, self.subscribers.fees)
         self.transport = SmsService(database, clock, None, SmsSettings(), self._no_sms, self._no_ussd)
-        self.call_me = CallMe(database, clock, calendar, translator, self.transport, CallMeLimits())
+        call_me = CallMe(database, clock, calendar, translator, self.transport, CallMeLimits())
         self.faces = SubscriberFaces(
             menu(),
             Services(
-                self.catalog,
-                self.ledger,
-                Balances(self.ledger),
-                self.subscribers,
-                self.cards,
-                self.trust,
-                self.call_me,
+                self.catalog, self.ledger, Balances(self.ledger), self.subscribers, self.cards, self.trust, call_me
             ),
             database=database,
             subscribers=self.subscribers,
@@ -77,26 +66,21 @@ class World:
         self.notices = Notices(
             database, clock, translator, self.subscribers, self.catalog.current, self.transport.enqueue
         )
-        self.outbox = Dispatcher(database, clock)
         self.notices.subscribe_to(self.outbox)
         self._numbers = itertools.count(1)
         self._people = itertools.count(1)
 
     @classmethod
     @asynccontextmanager
-    async def open(
+    async def switched_on(
         cls, database: Database, clock: ManualClock, calendar: Calendar, translator: Translator, redis_url: str
-    ) -> AsyncIterator[World]:
-        redis = Redis.from_url(redis_url)
-        world = cls(database, clock, calendar, translator, redis)
-        async with world.ledger:
-            await world.catalog.publish_directory(OPERATOR, author="test")
-            await world.catalog.refresh()
-            edition = ("2026-1", "https://www.example.kz/contract/2026-1", b"\1" * 32)
-            await world.subscribers.contracts.publish_edition(*edition, CLERK)
-            await world.office.stock(4)
-            yield world
-        await redis.aclose()
+    ) -> AsyncIterator[Handsets]:
+        """Use a database that `prepare` has made; the auditor looks at the end."""
+        async with Redis.from_url(redis_url) as redis:
+            handsets = cls(database, clock, calendar, translator, redis)
+            await handsets.catalog.refresh()
+            yield handsets
+            await handsets.close()
 
     async def _no_sms(self, inbound: Inbound) -> None:
         raise AssertionError("the transport is not started here")
