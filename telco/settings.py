@@ -171,6 +171,8 @@ class CodesSettings(Group):
     """The service code among `aliases` that the owner of a starter pack dials to become a subscriber."""
     helpdesk: dict[str, str] = dict(Codes().helpdesk)
     """Free helpdesk number by brand, as JSON."""
+    content: dict[str, str] = dict(Codes().content)
+    """Numbers of content services and the service of each, as JSON: STOP sent there ends it."""
     helpdesk_from_anywhere: str = Field(default=Codes().helpdesk_from_anywhere, min_length=3, max_length=20)
     """Helpdesk number that can be called from abroad and from other networks."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from telco.catalog.model import Audience
 from telco.catalog.service import CatalogService
 from telco.kernel.i18n import Text
-from telco.sms.command import Answer, Argument, Choice, Context, command
+from telco.sms.command import SERVICE, Answer, Argument, Choice, Context, command
 from telco.subscribers.model import DeviceKind
 
 
@@ -51,7 +51,7 @@ async def _offers(ctx: Context, _values: Mapping[str, str]) -> Sequence[Choice]:
     path="3*5",
     keywords=("about", "об услуге", "қызмет туралы"),
     arguments=(
-        Argument("service", Text("Choose a service:"), "1", choices=_offers, empty=Text("There is nothing to choose.")),
+        Argument(SERVICE, Text("Choose a service:"), "1", choices=_offers, empty=Text("There is nothing to choose.")),
     ),
     changes=False,
 )

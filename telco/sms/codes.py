@@ -88,6 +88,10 @@ def _aliases(menu: Menu, codes: Codes) -> Iterator[str]:
             tail = "".join(f"*{argument.name.upper()}" for argument in (node.command.arguments if node.command else ()))
             yield f"| `*{code}{tail}#` | `*{codes.root}*{path}{tail}#` | {node.title.msgid} |"
     yield ""
+    yield "## Content services\n"
+    yield "STOP in any language to a service's own number ends the service, ON begins it, ABOUT tells its price.\n"
+    yield from (f"- {number}: {service}" for number, service in sorted(codes.content.items()))
+    yield ""
     yield "## Helpdesk\n"
     yield from (f"- {brand}: {number}, free" for brand, number in sorted(codes.helpdesk.items()))
     yield f"- from anywhere: {codes.helpdesk_from_anywhere}\n"

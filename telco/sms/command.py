@@ -23,6 +23,9 @@ Line: TypeAlias = Text | str
 LANGUAGE = "language"
 """Name of an argument that is the language of everything that follows it, for those whose language is not known."""
 
+SERVICE = "service"
+"""Name of an argument that is a service: a message to the service's own number says it."""
+
 State: TypeAlias = Mapping[str, Any]
 """What a question remembers until it is answered: JSON values only."""
 
@@ -54,6 +57,8 @@ class Codes:
     """The code that a starter pack's owner dials to become a subscriber."""
     helpdesk: Mapping[str, str] = field(default_factory=lambda: {"kcell": "9090", "activ": "3030"})
     """Free helpdesk number by brand (PSC-3.2.5)."""
+    content: Mapping[str, str] = field(default_factory=lambda: {"6007": "music-day", "6008": "quiz"})
+    """Numbers of content services and the service of each: STOP sent there ends it (PSC-3.2.15)."""
     helpdesk_from_anywhere: str = "+7 727 258 83 00"
 
     def path_of(self, code: str) -> str | None:

@@ -20,7 +20,7 @@ MAX_ECHO = 24
 """Of what was typed, no more is repeated."""
 
 TABLE: Mapping[str, Text] = {
-    "database_unavailable": Text("The service is busy. Please try again in a minute."),
+    "database_unavailable": Text("The service is busy. Please try again later."),
     "dialogues_unavailable": Text("The menu does not work at the moment. Dial the whole code at once."),
     "msisdn_format": Text("This is not a phone number. Write it like 8 701 123 45 67."),
     "secret_refused": Text("A PIN is 4 to 8 digits, not in a row and not all alike."),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from telco.db.pool import LOST_CONNECTION, DatabaseUnavailableError
 from telco.kernel.i18n import Language, Text
-from telco.sms.command import Answer, Command, Context, Question
+from telco.sms.command import SERVICE, Answer, Command, Context, Question
 from telco.sms.dialogues import QUESTION_LIVES_S, DialoguesUnavailableError, Pending
 from telco.sms.keywords import MAX_TYPED, NO, YES, Word, phrase, words
 from telco.sms.menu import Shortcut
@@ -89,6 +89,7 @@ class _Message:
         refused = self._runner.may(self._ctx, command)
         if refused is not None:
             return refused
+        tail = self._addressed(command, tail)
         confirmed = False
         if command.confirm is not None:
             tail, confirmed = _take_yes(tail)
@@ -102,6 +103,13 @@ class _Message:
                 return await self._prompt(command, values, value)
             self._say(command, values, value.value)
         return await self._finish(command, values, confirmed=confirmed)
+
+    def _addressed(self, command: Command, tail: str) -> str:
+        """A message to a content service's own number is about that service. Contract: PSC-3.2.15"""
+        content = self._ctx.codes.content.get(self._inbound.destination)
+        if content is None or not command.arguments or command.arguments[0].name != SERVICE:
+            return tail
+        return f"{content} yes" if phrase(tail)[-1:] and phrase(tail)[-1] in YES else content
 
     def _say(self, command: Command, values: list[str], value: str) -> None:
         """Take one more argument; it may be the language of what follows."""

@@ -13,7 +13,7 @@ from telco.catalog.service import CatalogService
 from telco.kernel.i18n import Language, Text
 from telco.kernel.money import Tiyn, format_money
 from telco.sms import wording
-from telco.sms.command import LANGUAGE, Answer, Argument, Choice, Context, Line, Question, command
+from telco.sms.command import LANGUAGE, SERVICE, Answer, Argument, Choice, Context, Line, Question, command
 from telco.subscribers.errors import ConsentAbsentError, QuoteChangedError
 from telco.subscribers.model import (
     ActiveService,
@@ -298,9 +298,7 @@ async def _on(ctx: Context, _values: Mapping[str, str]) -> Sequence[Choice]:
     path="3*3",
     keywords=("off", "stop", "disconnect", "отключить", "стоп", "өшіру", "тоқтату"),
     arguments=(
-        Argument(
-            "service", Text("What to switch off?"), "1", choices=_on, empty=Text("No additional services are on.")
-        ),
+        Argument(SERVICE, Text("What to switch off?"), "1", choices=_on, empty=Text("No additional services are on.")),
     ),
 )
 async def service_off(ctx: Context, service: str) -> Answer:

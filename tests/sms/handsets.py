@@ -95,9 +95,9 @@ class Handsets(World):
         sheet = {"plan_code": plan, "language": language, "initial_payment": tenge(amount), **changes}
         return await self.office.accede(party, **sheet)
 
-    async def sms(self, who: Accession, text: str, message_id: int | None = None) -> str:
+    async def sms(self, who: Accession, text: str, message_id: int | None = None, to: str = "111") -> str:
         number = message_id if message_id is not None else next(self._numbers)
-        reply = await self.faces.answer_sms(Inbound(number, who.msisdn, "111", text, self.clock.now()))
+        reply = await self.faces.answer_sms(Inbound(number, who.msisdn, to, text, self.clock.now()))
         assert reply is not None
         return reply.text
 

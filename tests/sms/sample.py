@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from telco.catalog.model import Settlement
+from telco.db.pool import DatabaseUnavailableError
 from telco.kernel.clock import Clock
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Language, Text, Translator
@@ -132,7 +133,12 @@ async def join(ctx: Context) -> Answer:
     return Answer(f"Welcome {ctx.msisdn}")
 
 
-COMMANDS = (tell_time, buy, enter_code, enter_two, take_nothing, fail, show_list, join)
+@command("sample.busy", Text("Busy"), path="2*8", keywords=("busy",))
+async def busy(ctx: Context) -> Answer:
+    raise DatabaseUnavailableError
+
+
+COMMANDS = (tell_time, buy, enter_code, enter_two, take_nothing, fail, show_list, join, busy)
 
 
 def subscriber(msisdn: Msisdn = AIGUL, *, barred: frozenset[Scope] = frozenset()) -> Subscriber:
@@ -163,6 +169,8 @@ class Desk:
     def __init__(self, redis_url: str, clock: Clock, translator: Translator) -> None:
         self.known: dict[Msisdn, Subscriber] = {AIGUL: subscriber()}
         self.shelf = Shelf()
+        self.lost = False
+        """Whether the database is gone."""
         self.dialogues = Dialogues.connect(redis_url, timeout_s=30)
         self.faces = Faces(
             menu=Menu(COMMANDS, TITLES),
@@ -175,6 +183,8 @@ class Desk:
         )
 
     async def find(self, msisdn: Msisdn) -> Subscriber | None:
+        if self.lost:
+            raise ConnectionResetError("the database is gone")
         return self.known.get(msisdn)
 
 

@@ -157,6 +157,18 @@ async def test_all_paid_subscriptions_stop_at_once(handsets: Handsets, text: str
     assert await handsets.sms(who, "услуги") == "Звонки в Россию: 290 ₸ за 30 дней"  # the operator's own stays
 
 
+@pytest.mark.clause("PSC-3.2.15")
+@pytest.mark.parametrize("text", ["STOP", "стоп", "Тоқтату!", "stop please"])
+async def test_stop_to_a_services_own_number_ends_it(handsets: Handsets, text: str) -> None:
+    who = await handsets.accede("kcell-start", amount="10000")
+    assert (await handsets.sms(who, "on", to="6007")).startswith("Подключить: Музыка дня?")
+    assert (await handsets.sms(who, "on yes", to="6007")).startswith("Подключено: Музыка дня.")
+    await handsets.sms(who, "подключить 8 да")
+    assert await handsets.sms(who, text, to="6007") == "Отключено: Музыка дня."
+    assert await handsets.sms(who, "услуги") == "Викторина"
+    assert "Dala Media" in await handsets.sms(who, "about", to="6007")
+
+
 async def test_the_list_of_services_is_paged(handsets: Handsets) -> None:
     who = await handsets.accede("kcell-start", amount="10000")
     first = await handsets.page(who, "*111*3*2#")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from telco.db.embedded import EmbeddedRedis
+from telco.db.pool import DatabaseUnavailableError
 from telco.kernel.clock import ManualClock
 from telco.kernel.i18n import Language, Text, Translator
 from telco.sms.command import Codes
@@ -168,6 +169,14 @@ async def test_without_redis_commands_work_in_one_message(
     assert await say(desk, "code") == "Enter the code\nНапишите одним сообщением: CODE 1234"
     assert (await say(desk, "да")).startswith("Подтверждать нечего.")
     await desk.dialogues.close()
+
+
+async def test_without_the_database_the_message_is_tried_again_later(desk: Desk) -> None:
+    with pytest.raises(DatabaseUnavailableError):
+        await say(desk, "busy")
+    desk.lost = True
+    with pytest.raises(ConnectionResetError):
+        await say(desk, "time")
 
 
 async def test_english_has_no_tenge_sign(desk: Desk) -> None:

@@ -27,7 +27,7 @@ from telco.subscribers.model import Scope
 from tests.sms.sample import AIGUL, STRANGER, TITLES, Desk, begin, go_on, inbound, subscriber
 
 ROOT = "Start\n1 What time\n2 Things"
-THINGS = "Things\n1 Buy\n2 Code\n3 Two\n4 Empty\n5 Fail\n6 List\n7 Join\n0 Назад"
+THINGS = "Things\n1 Buy\n2 Code\n3 Two\n4 Empty\n5 Fail\n6 List\n7 Join\n8 Busy\n0 Назад"
 
 
 @pytest.fixture
@@ -197,6 +197,13 @@ async def test_a_suspended_number(desk: Desk) -> None:
 
 async def test_a_defect_is_answered_with_an_id(desk: Desk) -> None:
     assert (await dial(desk, "*111*2*5#")).text.startswith("У нас произошла ошибка.")
+
+
+async def test_without_the_database_the_service_is_busy(desk: Desk) -> None:
+    assert await dial(desk, "*111*2*8#") == UssdReply("Сервис занят. Повторите позже.", more=False)
+    desk.lost = True
+    reply = await dial(desk, "*111*1#")
+    assert reply == UssdReply("Сервис бос емес. Кейінірек қайталаңыз.\nСервис занят. Повторите позже.", more=False)
 
 
 async def test_without_redis_direct_dial_works_and_menus_say_so(
