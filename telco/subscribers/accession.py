@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, replace
 from typing import Any
 
-from telco.catalog.model import Plan
+from telco.catalog.model import Plan, Settlement
 from telco.kernel.ids import AccountRef, ContractId, SubscriberId
 from telco.kernel.money import Tiyn
 from telco.kernel.msisdn import Msisdn
@@ -16,9 +16,11 @@ from telco.subscribers import contracts, money, numbers, plans, rules, store, st
 from telco.subscribers.desk import Desk, Filing, Work
 from telco.subscribers.errors import (
     ChannelRefusedError,
+    NumberNotFreeError,
     NumbersLimitError,
     NumberTemporaryError,
     PartyNameDiffersError,
+    PlanUnfitError,
     SheetDiffersError,
 )
 from telco.subscribers.fees import Fees
@@ -47,6 +49,7 @@ _TEXT_FIELDS = {
     "user_note": 200,
     "message": 2_000,
 }
+_FROM_A_PHONE = frozenset({Channel.SMS, Channel.USSD, Channel.IVR})
 _REQUIRED = frozenset({"request_id", "category", "account_name"})
 
 
@@ -80,13 +83,15 @@ class AccessionDesk:
     async def accede_by_message(self, sheet: RegistrationSheet) -> Accession:
         """Accede by SMS, USSD, IVR, e-mail, cabinet, site, app or electronic document.
 
-        Whoever sends a short message from a starter pack's number gives name and IIN; address and e-mail can follow.
-        The message is kept as it came. Errors as `accede`.
+        Who sends a message from a phone accedes with the starter pack in it, on a prepaid plan, and gives name and IIN;
+        address and e-mail can follow. The message is kept as it came. Errors as `accede`.
 
         Contract: PSC-2.3, PSC-1.1.30, PSC-3.2.2
         """
         if sheet.origin.channel not in ACCESSION_BY_MESSAGE:
             raise ChannelRefusedError(channel=sheet.origin.channel)
+        if sheet.origin.channel in _FROM_A_PHONE and (sheet.msisdn is None or sheet.iccid is not None):
+            raise ValueError("a message from a phone names its own number and no card")
         return await self._register(sheet, complete=False)
 
     async def _register(self, sheet: RegistrationSheet, *, complete: bool) -> Accession:
@@ -128,7 +133,10 @@ class AccessionDesk:
         )
         work.subscriber_id = subscription.subscriber_id
         await _hand_out(work, sheet, subscription, sim)
-        return await self._begin(work, sheet, subscription, plan, edition, sim.iccid)
+        await _keep_proof(work, sheet, subscription, edition)
+        await self._take_payment(work, sheet, subscription)
+        await money.pay_for_number(self._desk.ledger, work, subscription, msisdn)
+        return await self._begin(work, sheet, subscription, plan, sim.iccid)
 
     async def re_register(self, subscriber_id: SubscriberId, sheet: RegistrationSheet) -> Accession:
         """Pass a number with its SIM to another person or company, who signs a registration sheet for it.
@@ -169,7 +177,9 @@ class AccessionDesk:
         await work.conn.execute(store.Q.end_idle_contract, old.contract_id, work.now)
         card = (await store_numbers.sim_history(work.conn, subscriber_id))[-1]
         await work.emit("re_registered", subscriber_id, {"msisdn": old.msisdn, "from_party": old.party_id})
-        return await self._begin(work, sheet, subscription, plan, edition, card.iccid)
+        await _keep_proof(work, sheet, subscription, edition)
+        await self._take_payment(work, sheet, subscription)
+        return await self._begin(work, sheet, subscription, plan, card.iccid)
 
     async def _entitle(self, work: Work, party: Party, sheet: RegistrationSheet) -> tuple[Party, Plan]:
         """Make sure that this party may have one more number, on this plan."""
@@ -185,6 +195,8 @@ class AccessionDesk:
             device=sheet.device_kind,
             region=sheet.region,
         )
+        if plan.settlement is Settlement.CREDIT and not work.origin.manual:
+            raise PlanUnfitError(plan=plan.code, why=plans.CREDIT_IN_OFFICE)
         return party, plan
 
     async def _replay(self, work: Work, sheet: RegistrationSheet) -> Accession | None:
@@ -224,20 +236,19 @@ class AccessionDesk:
         await store.add_account(work.conn, account, contract_id, sheet.account_name, work.now)
         return contract_id, account
 
+    async def _take_payment(self, work: Work, sheet: RegistrationSheet, subscription: Subscription) -> None:
+        if sheet.initial_payment:
+            await money.take_initial_payment(self._desk.ledger, work, subscription, sheet)
+
     async def _begin(
         self,
         work: Work,
         sheet: RegistrationSheet,
         subscription: Subscription,
         plan: Plan,
-        edition: Edition,
         iccid: str,
     ) -> Accession:
-        """Keep the proof, take the initial payment, the number's price and the first fee, and say what was given."""
-        await _keep_proof(work, sheet, subscription, edition)
-        if sheet.initial_payment:
-            await money.take_initial_payment(self._desk.ledger, work, subscription, sheet)
-        await money.pay_for_number(self._desk.ledger, work, subscription, subscription.msisdn)
+        """Take the first fee and say what was given."""
         joined = await self._fees.join(work, subscription, plan)
         accession = _accession(joined.subscription, iccid, joined.fee, replayed=False)
         work.details = {"msisdn": accession.msisdn, "plan": plan.code, "sheet": sheet.request_id}
@@ -307,6 +318,8 @@ async def _number_and_card(work: Work, sheet: RegistrationSheet) -> tuple[Msisdn
     msisdn = sheet.msisdn
     if msisdn is not None and sheet.iccid is None:
         packed = await store_numbers.pack_sim(work.conn, msisdn)
+        if packed is None and sheet.origin.channel in _FROM_A_PHONE:
+            raise NumberNotFreeError(msisdn=msisdn)
         return msisdn, packed or await store_numbers.pick_esim(work.conn)
     if sheet.iccid is None:
         number = await store_numbers.pick(work.conn, sheet.category)

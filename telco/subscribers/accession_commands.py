@@ -23,7 +23,7 @@ MAX_NAME = 100
 def _full_name(typed: str) -> str:
     name = clean_text(" ".join(typed.split()), field="full_name", max_length=MAX_NAME)
     if len(name.split()) < 2 or any(character.isdigit() for character in name):
-        raise PartyDataError(field="full_name", why="give the family name and the first name")
+        raise PartyDataError(field="full_name", why=Text("give the family name and the first name"))
     return name
 
 

@@ -202,9 +202,12 @@ class Contracts:
         return await self._desk.carry_out("refuse_contract", filing, body)
 
     async def end(self, subscriber_id: SubscriberId, ground: EndGround, origin: Origin) -> None:
-        """End a subscription on a ground of the contract.
+        """End a subscription on a ground of the contract, without notice.
 
-        Contract: PSC-6.2, PSC-6.3.2, PSC-6.3.3, PSC-6.3.4
+        Whoever finds the ground calls this: staff a breach or false data, portability a number that left, billing
+        months of suspension for non-payment or of silence.
+
+        Contract: PSC-6.2, PSC-6.3.2
         """
 
         async def body(work: Work) -> None:

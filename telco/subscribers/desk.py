@@ -147,19 +147,24 @@ class Desk:
         return await self.db.transact(f"subscribers.{action}", read)
 
 
+def _printable(text: str) -> str:
+    """Text as it can be stored and shown: a refusal is filed even when what was asked for holds odd characters."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
 async def _file(work: Work, filing: Filing, state: ApplicationState, outcome: str) -> None:
     await store_records.add_application(
         work.conn,
         subscriber_id=work.subscriber_id,
         party_id=work.party_id,
-        applicant=filing.applicant,
+        applicant=_printable(filing.applicant),
         kind=filing.kind,
         channel=filing.origin.channel,
         author=filing.origin.author,
-        body=filing.body,
+        body=_printable(filing.body),
         now=work.now,
         state=state,
-        outcome=outcome[:OUTCOME_LENGTH],
+        outcome=_printable(outcome[:OUTCOME_LENGTH]),
         decided_by=filing.origin.author,
     )
 

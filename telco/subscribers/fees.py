@@ -38,6 +38,9 @@ from telco.subscribers.model import (
 )
 from telco.subscribers.periods import Period
 
+LONGEST_WAIT_DAYS = 30
+"""How long an unpaid fee waits for another try when nobody tops up; it would not be found paid much sooner."""
+
 
 @dataclass(frozen=True, slots=True)
 class Joined:
@@ -152,7 +155,7 @@ class Fees:
         """Note that a fee was taken, and begin its period, or that it was not, and when it is tried again.
 
         Call it with the outcome of `operation(due)`, in the transaction that applied it; None means that there was
-        nothing to take. A refused fee is tried again each day, and at once after a top-up (`unpaid`).
+        nothing to take. A refused fee is tried again after 1, 2, 4 ... days, and at once after a top-up (`unpaid`).
 
         Raises:
             AccountRefusedError: the ledger refused for another reason than money, which is a defect.
@@ -162,7 +165,7 @@ class Fees:
         taken = outcome is None or outcome.status is Status.OK
         if outcome is not None and outcome.status not in (Status.OK, Status.INSUFFICIENT_FUNDS):
             raise AccountRefusedError(why=outcome.status.name.lower())
-        next_fee_at = self._next_fee_at(due) if taken else self._retry_at(now)
+        next_fee_at = self._next_fee_at(due) if taken else self._retry_at(due, now)
         if due.kind is FeeKind.PLAN:
             await self._mark_plan(conn, due, taken=taken, next_fee_at=next_fee_at, now=now)
         else:
@@ -223,8 +226,9 @@ class Fees:
             return None
         return self._calendar.start_of_day(due.end)
 
-    def _retry_at(self, now: datetime) -> datetime:
-        return self._calendar.start_of_day(self._calendar.today(now) + timedelta(days=1))
+    def _retry_at(self, due: DueFee, now: datetime) -> datetime:
+        wait = timedelta(days=min(2**due.attempt, LONGEST_WAIT_DAYS))
+        return self._calendar.start_of_day(self._calendar.today(now) + wait)
 
     async def end_unfit_services(
         self, conn: Connection, subscriber_id: SubscriberId, plan: Plan, now: datetime

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import Field
 
 from telco.subscribers import errors as e
 from telco.subscribers import schemas as s
+from telco.subscribers import schemas_card as c
+from telco.subscribers.http_common import CLERKS, origin
 from telco.subscribers.model import ApplicationId, Origin
 from telco.subscribers.service import Subscribers
 from telco.web.api import Api, ApiRequest
 from telco.web.fields import Code, Id, MsisdnText, text
 from telco.web.staff import Role
 
-OriginOf = Callable[[ApiRequest, str], Origin]
-
 Category = Annotated[str, text(32, field="category")]
 Ending = Annotated[str, Field(pattern=r"^\d{0,10}$")]
 Holder = Annotated[str, text(64, field="holder")]
 Limit = Annotated[int, Field(ge=1, le=100)]
 
-_CLERKS = {Role.CLERK, Role.SUPERVISOR}
 _STOCK = {Role.SUPERVISOR}
 
 
-def register_routes(api: Api, subscribers: Subscribers, origin: OriginOf) -> None:
+def register_routes(api: Api, subscribers: Subscribers) -> None:
     """Declare the routes of the registers."""
-    _numbers(api, subscribers, origin)
-    _sims(api, subscribers, origin)
-    _editions(api, subscribers, origin)
-    _applications(api, subscribers, origin)
+    _numbers(api, subscribers)
+    _sims(api, subscribers)
+    _editions(api, subscribers)
+    _applications(api, subscribers)
 
 
-def _numbers(api: Api, subscribers: Subscribers, origin: OriginOf) -> None:
+def _numbers(api: Api, subscribers: Subscribers) -> None:
     async def free(
         _: ApiRequest, category: Category = "ordinary", ending: Ending = "", limit: Limit = 20
     ) -> list[s.PoolNumberOut]:
@@ -70,7 +68,7 @@ def _numbers(api: Api, subscribers: Subscribers, origin: OriginOf) -> None:
     )(price)
     api.get(
         "/v1/numbers",
-        roles=_CLERKS,
+        roles=CLERKS,
         response=list[s.PoolNumberOut],
         summary="Free numbers of a category",
         tags=tags,
@@ -87,7 +85,7 @@ def _numbers(api: Api, subscribers: Subscribers, origin: OriginOf) -> None:
     )(add)
     api.put(
         "/v1/numbers/{msisdn}/reservation",
-        roles=_CLERKS,
+        roles=CLERKS,
         body=s.ReservationIn,
         response=s.ReservationOut,
         audit=False,
@@ -97,7 +95,7 @@ def _numbers(api: Api, subscribers: Subscribers, origin: OriginOf) -> None:
     )(reserve)
     api.delete(
         "/v1/numbers/{msisdn}/reservation",
-        roles=_CLERKS,
+        roles=CLERKS,
         audit=False,
         errors=[e.NumberNotFreeError],
         summary="Give a reservation up",
@@ -105,7 +103,7 @@ def _numbers(api: Api, subscribers: Subscribers, origin: OriginOf) -> None:
     )(unreserve)
 
 
-def _sims(api: Api, subscribers: Subscribers, origin: OriginOf) -> None:
+def _sims(api: Api, subscribers: Subscribers) -> None:
     async def add(request: ApiRequest, body: s.SimIn) -> s.SimAddedOut:
         """With `pack_msisdn` it is a starter pack: its number waits for this card alone."""
         sim_id = await subscribers.sims.add(
@@ -126,7 +124,7 @@ def _sims(api: Api, subscribers: Subscribers, origin: OriginOf) -> None:
     )(add)
 
 
-def _editions(api: Api, subscribers: Subscribers, origin: OriginOf) -> None:
+def _editions(api: Api, subscribers: Subscribers) -> None:
     async def publish(request: ApiRequest, body: s.EditionIn) -> s.EditionOut:
         """Can be refused in writing for 30 calendar days; silence accepts it (PSC-2.4)."""
         edition = await subscribers.contracts.publish_edition(
@@ -161,7 +159,7 @@ def _editions(api: Api, subscribers: Subscribers, origin: OriginOf) -> None:
     )(publish)
 
 
-def _applications(api: Api, subscribers: Subscribers, origin: OriginOf) -> None:
+def _applications(api: Api, subscribers: Subscribers) -> None:
     async def register(request: ApiRequest, body: s.ApplicationIn) -> s.ApplicationIdOut:
         """Registered with time and channel; somebody decides it later (PSC-1.1.7)."""
         ground = origin(request, "application received")
@@ -170,12 +168,12 @@ def _applications(api: Api, subscribers: Subscribers, origin: OriginOf) -> None:
         )
         return s.ApplicationIdOut(application_id=application_id)
 
-    async def waiting(_: ApiRequest, limit: Limit = 50) -> list[s.ApplicationOut]:
+    async def waiting(_: ApiRequest, limit: Limit = 50) -> list[c.ApplicationOut]:
         """The oldest first."""
         found = await subscribers.applications.waiting(limit)
-        return [s.ApplicationOut.model_validate(application) for application in found]
+        return [c.ApplicationOut.model_validate(application) for application in found]
 
-    async def decide(request: ApiRequest, application_id: Id, body: s.DecisionIn) -> s.ApplicationOut:
+    async def decide(request: ApiRequest, application_id: Id, body: s.DecisionIn) -> c.ApplicationOut:
         """Once."""
         decided = await subscribers.applications.decide(
             ApplicationId(application_id),
@@ -183,12 +181,12 @@ def _applications(api: Api, subscribers: Subscribers, origin: OriginOf) -> None:
             granted=body.granted,
             outcome=body.outcome,
         )
-        return s.ApplicationOut.model_validate(decided)
+        return c.ApplicationOut.model_validate(decided)
 
     tags = ["Applications"]
     api.post(
         "/v1/applications",
-        roles=_CLERKS,
+        roles=CLERKS,
         body=s.ApplicationIn,
         response=s.ApplicationIdOut,
         status=201,
@@ -197,17 +195,17 @@ def _applications(api: Api, subscribers: Subscribers, origin: OriginOf) -> None:
     )(register)
     api.get(
         "/v1/applications",
-        roles=_CLERKS,
-        response=list[s.ApplicationOut],
+        roles=CLERKS,
+        response=list[c.ApplicationOut],
         audit=True,
         summary="Applications that wait for a decision",
         tags=tags,
     )(waiting)
     api.post(
         "/v1/applications/{application_id}/decision",
-        roles=_CLERKS,
+        roles=CLERKS,
         body=s.DecisionIn,
-        response=s.ApplicationOut,
+        response=c.ApplicationOut,
         audit=False,
         errors=[e.ApplicationUnknownError],
         summary="Decide an application",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NewType
@@ -13,72 +12,105 @@ from telco.kernel.i18n import Language
 from telco.kernel.ids import AccountRef, ContractId, PartyId, SubscriberId
 from telco.kernel.money import Tiyn
 from telco.kernel.msisdn import Msisdn
+from telco.subscribers.origin import (
+    ACCESSION_BY_MESSAGE,
+    ELECTRONIC_MESSAGE,
+    WRITTEN,
+    Channel,
+    Origin,
+    by_subscriber,
+    by_system,
+)
+from telco.subscribers.records import (
+    CONSENTS_BY_NUMBER,
+    Application,
+    ApplicationId,
+    ApplicationState,
+    CheckStatus,
+    Consent,
+    ConsentKind,
+    Device,
+    Edition,
+    EditionAnswer,
+    NumberState,
+    NumberUse,
+    Obligation,
+    PartyChange,
+    PersonalAccount,
+    PoolNumber,
+    SecretCheck,
+    SecretKind,
+    Sim,
+    SimId,
+    SimKind,
+    SimState,
+    SimUse,
+    Terms,
+)
 
-ApplicationId = NewType("ApplicationId", int)
-SimId = NewType("SimId", int)
+__all__ = [
+    "ACCESSION_BY_MESSAGE",
+    "CONSENTS_BY_NUMBER",
+    "ELECTRONIC_MESSAGE",
+    "WRITTEN",
+    "Accession",
+    "ActiveService",
+    "Application",
+    "ApplicationId",
+    "ApplicationState",
+    "ChangeTime",
+    "Channel",
+    "CheckStatus",
+    "Consent",
+    "ConsentKind",
+    "Device",
+    "DeviceKind",
+    "DueFee",
+    "Edition",
+    "EditionAnswer",
+    "EndGround",
+    "FeeKind",
+    "FeeResult",
+    "Ground",
+    "NumberState",
+    "NumberUse",
+    "Obligation",
+    "Origin",
+    "Party",
+    "PartyChange",
+    "PartyData",
+    "PartyKind",
+    "PersonalAccount",
+    "PlanChange",
+    "PlanChangeState",
+    "PlanQuote",
+    "PlanState",
+    "PoolNumber",
+    "RegistrationSheet",
+    "Scope",
+    "SecretCheck",
+    "SecretKind",
+    "ServiceId",
+    "ServiceOrder",
+    "ServiceState",
+    "Sim",
+    "SimId",
+    "SimKind",
+    "SimState",
+    "SimUse",
+    "Subscriber",
+    "Subscription",
+    "SubscriptionState",
+    "Suspension",
+    "SuspensionId",
+    "Terms",
+    "by_subscriber",
+    "by_system",
+]
+
 ServiceId = NewType("ServiceId", int)
+
 SuspensionId = NewType("SuspensionId", int)
-
-
-class Channel(StrEnum):
-    """The way by which somebody acts (PSC-1.1.7, 1.1.30)."""
-
-    OFFICE = "office"
-    """On paper, in a sales office."""
-    SMS = "sms"
-    USSD = "ussd"
-    IVR = "ivr"
-    EMAIL = "email"
-    CABINET = "cabinet"
-    """The personal cabinet: the automatic service system's pages."""
-    APP = "app"
-    SITE = "site"
-    DOCUMENT = "document"
-    """A signed electronic document."""
-    HELPDESK = "helpdesk"
-    SYSTEM = "system"
-    """The service itself: a job, or another feature."""
-
-
-ELECTRONIC_MESSAGE = frozenset({Channel.SMS, Channel.USSD, Channel.IVR, Channel.CABINET, Channel.EMAIL})
-"""What counts as an electronic message. Contract: PSC-1.1.30"""
-
-ACCESSION_BY_MESSAGE = ELECTRONIC_MESSAGE | {Channel.SITE, Channel.APP, Channel.DOCUMENT}
-"""By what one accedes without paper. Contract: PSC-2.3"""
-
-WRITTEN = frozenset({Channel.OFFICE, Channel.EMAIL, Channel.CABINET, Channel.APP, Channel.SITE, Channel.DOCUMENT})
-"""What keeps a subscriber's words in writing. Contract: PSC-2.4, PSC-3.2.11"""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Who acts, by which channel, on what ground.
-
-    `author` is ``subscriber``, ``staff:<name>`` or ``system:<part>``. What staff change or read is audited;
-    what the subscriber does is in the register of applications.
-    """
-
-    author: str
-    channel: Channel
-    ground: str = ""
-
-    @property
-    def manual(self) -> bool:
-        return self.author.startswith("staff:")
-
-    @property
-    def automatic(self) -> bool:
-        return self.author.startswith("system:")
-
-
-def by_subscriber(channel: Channel) -> Origin:
-    """The subscriber acts alone, once identified."""
-    return Origin("subscriber", channel, "own application")
-
-
-def by_system(part: str, ground: str) -> Origin:
-    """A part of the service acts."""
-    return Origin(f"system:{part}", Channel.SYSTEM, ground)
 
 
 class PartyKind(StrEnum):
@@ -234,19 +266,6 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
-class PartyChange:
-    """A field of a party's data that was reported changed."""
-
-    field: str
-    old_value: str | None
-    new_value: str
-    changed_on: date
-    reported_at: datetime
-    late: bool
-    """Reported later than the term of PSC-3.2.7."""
-
-
-@dataclass(frozen=True, slots=True)
 class RegistrationSheet:
     """An accession (PSC-1.1.18): the subscriber, the number, the first plan and other details.
 
@@ -276,7 +295,7 @@ class RegistrationSheet:
     marketing: bool = True
     bonus_programme: bool = True
     temporary_for_porting: str | None = None
-    """The porting request that a temporary number stands in for (PSC-1.1.3, 7.3)."""
+    """The porting request that a temporary number stands in for. Contract: PSC-1.1.3, PSC-7.3"""
     user_note: str | None = None
     message: str | None = None
     """The electronic message as it was received."""
@@ -298,73 +317,6 @@ class Accession:
     first_fee: Tiyn
     replayed: bool
     """The same sheet was already registered: nothing was done again."""
-
-
-class NumberState(StrEnum):
-    FREE = "free"
-    RESERVED = "reserved"
-    ASSIGNED = "assigned"
-    TEMPORARY = "temporary"
-    QUARANTINE = "quarantine"
-    PORTED_OUT = "ported_out"
-
-
-@dataclass(frozen=True, slots=True)
-class PoolNumber:
-    """A number of the pool as it stands at the moment of reading."""
-
-    msisdn: Msisdn
-    category: str
-    price: Tiyn
-    state: NumberState
-    reserved_by: str | None
-    reserved_until: datetime | None
-    quarantined_until: datetime | None
-
-
-class SimKind(StrEnum):
-    SIM = "sim"
-    RUIM = "ruim"
-    ESIM = "esim"
-
-
-class SimState(StrEnum):
-    STOCK = "stock"
-    ACTIVE = "active"
-    RETIRED = "retired"
-
-
-@dataclass(frozen=True, slots=True)
-class Sim:
-    sim_id: SimId
-    iccid: str
-    imsi: str
-    kind: SimKind
-    state: SimState
-    pack_msisdn: Msisdn | None
-
-
-@dataclass(frozen=True, slots=True)
-class SimUse:
-    """One line of a subscription's SIM history."""
-
-    iccid: str
-    imsi: str
-    kind: SimKind
-    from_at: datetime
-    until_at: datetime | None
-    reason: str
-    author: str
-
-
-@dataclass(frozen=True, slots=True)
-class NumberUse:
-    """One line of a subscription's number history."""
-
-    msisdn: Msisdn
-    from_at: datetime
-    until_at: datetime | None
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -522,130 +474,3 @@ class FeeResult:
     taken: bool
     next_fee_at: datetime | None
     """When the next fee is due, or this one is tried again."""
-
-
-class ConsentKind(StrEnum):
-    PERSONAL_DATA = "personal_data"
-    PHOTO = "photo"
-    CREDIT_HISTORY = "credit_history"
-    MARKETING = "marketing"
-    """Promotional SMS ("SMART"), by number."""
-    BONUS = "bonus"
-    """The bonus programme ("OGO Bonus"), by number."""
-
-
-CONSENTS_BY_NUMBER = frozenset({ConsentKind.MARKETING, ConsentKind.BONUS})
-
-
-@dataclass(frozen=True, slots=True)
-class Consent:
-    kind: ConsentKind
-    version: str
-    channel: Channel
-    given_at: datetime
-    withdrawn_at: datetime | None
-    withdrawn_channel: Channel | None
-    subscriber_id: SubscriberId | None
-
-
-@dataclass(frozen=True, slots=True)
-class Obligation:
-    """Something that a subscriber still owes the operator: a debt, a device's instalments."""
-
-    kind: str
-    reference: str
-    amount: Tiyn
-
-
-class ApplicationState(StrEnum):
-    REGISTERED = "registered"
-    DONE = "done"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class Application:
-    application_id: ApplicationId
-    subscriber_id: SubscriberId | None
-    applicant: str
-    kind: str
-    channel: Channel
-    author: str
-    body: str
-    registered_at: datetime
-    state: ApplicationState
-    outcome: str
-    decided_at: datetime | None
-    decided_by: str | None
-
-
-class SecretKind(StrEnum):
-    PIN = "pin"
-    CODE_WORD = "code_word"
-
-
-class CheckStatus(StrEnum):
-    """How an attempt to identify oneself by PIN or code word went."""
-
-    RIGHT = "right"
-    WRONG = "wrong"
-    LOCKED = "locked"
-    NOT_SET = "not_set"
-
-
-@dataclass(frozen=True, slots=True)
-class SecretCheck:
-    status: CheckStatus
-    tries_left: int
-    locked_until: datetime | None
-
-    @property
-    def identified(self) -> bool:
-        return self.status is CheckStatus.RIGHT
-
-
-@dataclass(frozen=True, slots=True)
-class Edition:
-    """A published edition of the contract (PSC-2.4, 6.6)."""
-
-    edition: str
-    published_at: datetime
-    refusable_until: datetime
-    url: str
-    sha256: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class EditionAnswer:
-    edition: str
-    accepted: bool
-    manner: str
-    """``sheet``, ``message``, ``silence`` or ``written``."""
-    channel: Channel
-    answered_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PersonalAccount:
-    account: AccountRef
-    contract_id: ContractId
-    name: str
-    opened_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    imei: str
-    party_id: PartyId
-    subscriber_id: SubscriberId
-    registered_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The figures in force on a day; the table `subscribers.term` holds them with their dates."""
-
-    values: Mapping[str, int] = field(default_factory=dict)
-
-    def __getitem__(self, name: str) -> int:
-        return self.values[name]

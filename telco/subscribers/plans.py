@@ -29,6 +29,9 @@ from telco.subscribers.model import (
 )
 from telco.subscribers.numbers import refuse_when_suspended
 
+CREDIT_IN_OFFICE = Text("credit is agreed in an office")
+"""Why nobody joins a credit plan alone: it needs the operator's consent. Contract: PSC-3.2.6"""
+
 _NOT_FOR = {
     Audience.PERSON: Text("it is for persons"),
     Audience.COMPANY: Text("it is for companies"),
@@ -303,7 +306,7 @@ def _check_alone(subscription: Subscription, plan: Plan) -> None:
     if plan.brand != subscription.brand:
         raise PlanUnfitError(plan=plan.code, why=Text("it belongs to {brand}; ask in an office", brand=plan.brand))
     if plan.settlement is Settlement.CREDIT and subscription.settlement is not Settlement.CREDIT:
-        raise PlanUnfitError(plan=plan.code, why=Text("credit is agreed in an office"))
+        raise PlanUnfitError(plan=plan.code, why=CREDIT_IN_OFFICE)
 
 
 def _terms(quote: PlanQuote) -> tuple[object, ...]:

@@ -220,6 +220,9 @@ class GroundRule:
 
 _FULL = frozenset({Scope.FULL})
 
+# The contract's grounds, in its order.
+# Contract: PSC-3.1.5.1, PSC-3.1.5.2, PSC-3.1.5.3, PSC-3.1.5.4, PSC-3.1.5.5, PSC-3.1.5.6, PSC-3.1.5.7, PSC-3.1.5.8,
+# PSC-3.1.5.9, PSC-3.1.5.10, PSC-3.1.5.11, PSC-3.1.3, PSC-3.2.14
 GROUNDS: Mapping[Ground, GroundRule] = {
     Ground.MONEY: GroundRule("PSC-3.1.5.1", frozenset({Scope.OUTGOING, Scope.DATA})),
     Ground.UNAUTHORISED_USE: GroundRule("PSC-3.1.5.2", _FULL),

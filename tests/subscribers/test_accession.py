@@ -125,6 +125,28 @@ async def test_a_message_from_a_starter_pack_accedes(office: Office) -> None:
     assert [answer.manner for answer in card.editions] == ["message"]
 
 
+@pytest.mark.clause("PSC-2.3", "PSC-1.1.30")
+@pytest.mark.parametrize("channel", [Channel.SMS, Channel.USSD, Channel.IVR])
+async def test_a_phone_accedes_with_the_starter_pack_in_it(office: Office, channel: Channel) -> None:
+    await office.subscribers.numbers.add([number(5000)], "ordinary", CLERK)
+    await office.subscribers.sims.add(iccid(5000), "401029999999999", SimKind.SIM, CLERK, number(5000))
+    origin = by_subscriber(channel)
+
+    accession = await office.subscribers.accede_by_message(office.sheet(msisdn=number(5000), origin=origin))
+    assert (accession.msisdn, accession.iccid) == (number(5000), iccid(5000))
+    with pytest.raises(NumberNotFreeError):  # a number of the pool without a card was never in a phone
+        await office.subscribers.accede_by_message(office.sheet(msisdn=number(1), origin=origin))
+    with pytest.raises(NumberNotFreeError):  # somebody has it already
+        await office.subscribers.accede_by_message(office.sheet(msisdn=number(5000), origin=origin))
+
+
+@pytest.mark.clause("PSC-3.2.6")
+async def test_credit_is_agreed_in_an_office(office: Office) -> None:
+    sheet = office.sheet(plan_code="kcell-status", origin=by_subscriber(Channel.SITE))
+    with pytest.raises(PlanUnfitError):
+        await office.subscribers.accede_by_message(sheet)
+
+
 async def test_a_starter_packs_number_waits_for_its_card(office: Office) -> None:
     await office.subscribers.numbers.add([number(5000)], "ordinary", CLERK)
     await office.subscribers.sims.add(iccid(5000), "401029999999999", SimKind.SIM, CLERK, number(5000))
@@ -146,9 +168,6 @@ async def test_a_sheet_is_signed_on_paper(office: Office, channel: Channel) -> N
 @pytest.mark.parametrize(
     ("channel", "accepted"),
     [
-        (Channel.SMS, True),
-        (Channel.USSD, True),
-        (Channel.IVR, True),
         (Channel.EMAIL, True),
         (Channel.CABINET, True),
         (Channel.APP, True),

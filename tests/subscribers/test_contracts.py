@@ -154,7 +154,7 @@ async def test_without_data_there_is_no_service(office: Office) -> None:
     assert await office.subscribers.find(stranger.msisdn) is not None
 
 
-@pytest.mark.clause("PSC-3.2.11", "PSC-3.2.12")
+@pytest.mark.clause("PSC-3.2.11")
 async def test_a_debtor_cannot_withdraw(
     database: Database, clock: ManualClock, calendar: Calendar, operator: Catalogue, ledger: Ledger
 ) -> None:

@@ -265,6 +265,7 @@ async def test_applications_over_http(desk: Desk) -> None:
     assert (await desk.call("POST", path, {"granted": True, "outcome": "again"}))[0] == 404
 
 
+@pytest.mark.clause("PSC-6.2")
 async def test_a_number_is_passed_on_over_http(desk: Desk) -> None:
     await desk.call("POST", "/v1/accessions", sheet())
     heir = sheet(sheet_number="RS-2", initial_payment="3000.00", msisdn=None)

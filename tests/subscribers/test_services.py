@@ -149,7 +149,7 @@ async def test_a_request_has_a_name(office: Office, request_id: str) -> None:
         await office.subscribers.switch_service_on(accession.subscriber_id, "data-1gb", SELF, request_id)
 
 
-@pytest.mark.parametrize("code", ["'; drop table subscribers.service; --", "x" * 500, ""])
+@pytest.mark.parametrize("code", ["'; drop table subscribers.service; --", "x" * 500, "", "a\x00b", "\ud800"])
 async def test_odd_codes_are_unknown(office: Office, code: str) -> None:
     accession = await office.accede()
     with pytest.raises(UnknownServiceError):

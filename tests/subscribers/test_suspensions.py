@@ -71,7 +71,7 @@ async def test_two_invoices_are_two_suspensions(office: Office) -> None:
         await subscribers.suspensions.resume_ground(who, Ground.MONEY, BILLING, reason="paid", reference="INV-1")
 
 
-@pytest.mark.clause("PSC-3.1.5", "FUP-8")
+@pytest.mark.clause("PSC-3.1.5")
 async def test_a_term_ends_by_itself_and_the_job_says_so(office: Office, clock: ManualClock) -> None:
     subscribers, accession = office.subscribers, await office.accede()
     who = accession.subscriber_id
