@@ -80,7 +80,8 @@ class _Message:
             if isinstance(entry, Shortcut):
                 return await self._start(entry.command, f"{entry.argument} {tail}".strip())
             if isinstance(entry, Command):
-                return await self._start(entry, tail)
+                meant = None if entry.arguments or not tail else await self._by_name(phrase(tail))
+                return meant or await self._start(entry, tail)
         return await self._without_keyword(typed)
 
     # A command by its keyword
@@ -158,10 +159,9 @@ class _Message:
 
     async def _without_keyword(self, typed: list[Word]) -> Answer:
         """It is an answer to a question, or the name of something that can be chosen, or nothing known."""
-        if typed and self._ctx.known is not None:
-            by_name = await self._by_name(tuple(word.fold for word in typed))
-            if by_name is not None:
-                return by_name
+        by_name = await self._by_name(tuple(word.fold for word in typed))
+        if by_name is not None:
+            return by_name
         try:
             pending = await self._dialogues.pending(self._ctx.msisdn, self._inbound.message_id)
             answer = await self._continue(pending, typed) if pending else None
@@ -184,7 +184,9 @@ class _Message:
         )
 
     async def _by_name(self, key: tuple[str, ...]) -> Answer | None:
-        """A plan's or a service's own keyword is a command by itself."""
+        """A plan's or a service's own keyword is a command by itself, and after ``PLAN`` or ``SERVICES`` too."""
+        if self._ctx.known is None or not key:
+            return None
         for command in self._menu.by_name.values():
             if not command.arguments or not command.arguments[0].standalone:
                 continue

@@ -73,6 +73,12 @@ async def test_a_plan_change_with_the_next_period_can_be_given_up(handsets: Hand
     assert await handsets.sms(who, "отменить смену тарифа") == "Смена тарифа не запланирована."
 
 
+@pytest.mark.parametrize("text", ["тариф безлимит", "plan UNLIM", "безлимит", "тарифы безлимит", "Kcell Безлимит"])
+async def test_a_plan_is_known_by_its_names(handsets: Handsets, text: str) -> None:
+    who = await handsets.accede("kcell-start", amount="10000")
+    assert await handsets.sms(who, text) == "Когда?\n1 Сейчас, 6 990 ₸\n2 С 02.04, 6 990 ₸"
+
+
 async def test_a_plan_change_refused(handsets: Handsets) -> None:
     who = await handsets.accede("kcell-start", amount="3000")
     assert await handsets.sms(who, "СТАРТ") == "У вас уже этот тариф."
