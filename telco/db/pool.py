@@ -27,6 +27,7 @@ _RETRIES = Counter("telco_transaction_retries_total", "Transactions run again af
 LOST_CONNECTION = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server died between two messages of the protocol
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,

@@ -382,33 +382,53 @@ class Receiver:
         self._answers.put(Answered(inbound, InboundState.PROCESSED, submits))
 
     async def _answer(self, batch: list[Answered], again: bool) -> None:
+        if again:
+            async with self._sender.undisturbed():
+                await self._commit_answers(batch, again)
+        else:
+            await self._commit_answers(batch, again)
+        now_s = self._loop.time()
+        for item in batch:
+            self._done(item, now_s)
+        self._note_empty()
+
+    async def _commit_answers(self, batch: list[Answered], again: bool) -> None:
+        """Store answers and send those that go at once.
+
+        After a commit that was not confirmed, answers found as sending and in nobody's hand were committed by the first
+        try: their bytes have not gone out, so they are sent now.
+        """
         owner = self._instance.instance_id
-        batch = [item._replace(sending=self._sender.reserve(item.submits)) for item in batch]
+        batch = [item._replace(sending=self._sender.reserve(len(item.submits))) for item in batch]
+        reserved = sum(len(item.submits) for item in batch if item.sending)
+        held = [
+            submit
+            for item in batch
+            for submit in item.submits
+            if (item.sending or again) and not self._sender.holds(submit)
+        ]
+        await self._sender.hold(held)
+        mine: set[tuple[int, int]] = set()
         try:
             async with self._database.acquire() as conn:
-                mine: set[tuple[int, int]] = set()
                 if again:
-                    ids = [submit.outbound_id for item in batch for submit in item.submits]
-                    mine = await store.find_my_sending(conn, ids, owner)
+                    mine = await store.find_my_sending(conn, [submit.outbound_id for submit in held], owner)
+                    mine &= {submit.key for submit in held}
                 mine |= await store.answer_inbound(
                     conn, batch, self._clock.now(), owner, self._sender.wants_reply_receipts
                 )
         except BaseException:
-            for item in batch:
-                if item.sending:
-                    self._sender.release(item.submits)
+            mine.clear()
             raise
-        now_s = self._loop.time()
+        finally:
+            self._sender.release(reserved)
+            self._sender.let_go([submit for submit in held if submit.key not in mine])
         for item in batch:
-            if item.sending:
-                self._sender.release(item.submits)
             for submit in item.submits:
                 if submit.key in mine:
                     self._sender.dispatch(submit)
-                else:
+                elif not item.sending:
                     self._sender.expect_queued()
-            self._done(item, now_s)
-        self._note_empty()
 
     def _done(self, item: Answered, now_s: float) -> None:
         arrived_s = self._in_hand.pop(item.inbound.message_id, None)

@@ -7,7 +7,8 @@ process dies or the answer never comes, the message is `unknown` and is not sent
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -62,7 +63,9 @@ class Sender:
         self._outbound_ids: list[int] = []
         self._refill = asyncio.Lock()
         self._claiming = asyncio.Lock()
+        self._recovering = asyncio.Lock()
         self._reserved = 0
+        self._unsettled = 0
         self._in_hand: set[tuple[int, int]] = set()
         self._idle = asyncio.Event()
         self._replies_queued = True  # what an earlier process left
@@ -80,8 +83,11 @@ class Sender:
         """Send the replies that wait, take nothing else from the queue, and settle every message on its way."""
         self._sending = False
         async with self._claiming:  # a claim in flight is sent first
-            while self._replies_queued and (room := self._room()) > 0:
-                self._replies_queued = await self._claim(room, _REPLIES) == room
+            try:
+                while self._replies_queued and (room := min(self._room(), _CLAIM_LIMIT)) > 0:
+                    self._replies_queued = await self._claim(room, _REPLIES) == room
+            except LOST_CONNECTION:
+                await self._recover_claims()
         while self._in_hand:
             self._idle.clear()
             await self._idle.wait()
@@ -140,37 +146,44 @@ class Sender:
             valid_for=valid_for,
         )
 
-    def reserve(self, submits: Sequence[Submit]) -> bool:
-        """Take room in the window for messages about to be committed as sending; False when they have to queue.
+    @asynccontextmanager
+    async def undisturbed(self) -> AsyncIterator[None]:
+        """Keep the queue still: nothing is claimed and nothing given back until this is over."""
+        async with self._claiming:
+            yield
 
-        They count as in hand from here on, so that no recovery takes them for claims that were lost.
-        """
-        if not submits or not self._sending or self._replies_queued:
-            return False
-        if self._links.capacity() - self._reserved < len(submits):
-            return False
-        self._reserved += len(submits)
-        self._hold(submits)
-        return True
+    async def hold(self, submits: Sequence[Submit]) -> None:
+        """Take messages in hand before they are committed as sending, so that no recovery gives them back meanwhile."""
+        async with self._recovering:
+            self._in_hand.update(submit.key for submit in submits)
 
-    def release(self, submits: Sequence[Submit]) -> None:
-        """Give room back."""
-        self._reserved -= len(submits)
-        self._let_go(submits)
+    def holds(self, submit: Submit) -> bool:
+        """Whether a message is on its way already."""
+        return submit.key in self._in_hand
 
-    def dispatch(self, submit: Submit) -> None:
-        """Send a message that is committed as sending; without a link it goes back to the queue, unsent."""
-        self._hold((submit,))
-        if not self._links.send(self._message(submit), submit):
-            self._outcomes.put(Settled(submit, OutboundState.QUEUED, "", not_before=self._clock.now()))
-
-    def _hold(self, submits: Sequence[Submit]) -> None:
-        self._in_hand.update(submit.key for submit in submits)
-
-    def _let_go(self, submits: Sequence[Submit]) -> None:
+    def let_go(self, submits: Sequence[Submit]) -> None:
+        """Messages are not this process's to send any more."""
         self._in_hand.difference_update(submit.key for submit in submits)
         if not self._in_hand:
             self._idle.set()
+
+    def reserve(self, count: int) -> bool:
+        """Take room in the window for messages about to be committed as sending; False when they have to queue."""
+        if not count or not self._sending or self._replies_queued or self._room() < count:
+            return False
+        self._reserved += count
+        return True
+
+    def release(self, count: int) -> None:
+        """Give room back."""
+        self._reserved -= count
+
+    def dispatch(self, submit: Submit) -> None:
+        """Send a message that is committed as sending; without a link it goes back to the queue, unsent."""
+        self._in_hand.add(submit.key)
+        self._unsettled += 1
+        if not self._links.send(self._message(submit), submit):
+            self._outcomes.put(Settled(submit, OutboundState.QUEUED, "", not_before=self._clock.now()))
 
     def expect_queued(self) -> None:
         """Replies wait in the queue: they go before newer ones."""
@@ -271,20 +284,20 @@ class Sender:
             await self._wake.wait()
             timer.cancel()
             self._wake.clear()
-            try:
-                async with self._claiming:
+            async with self._claiming:
+                try:
                     while self._sending and await self._send_waiting():
                         pass
-            except LOST_CONNECTION as error:
-                log.warning("sms_queue_delayed", error=repr(error))
-                await self._recover_claims()
-            except Exception:  # the queue outlives any single failure
-                log.exception("sms_queue_failed")
-                await self._recover_claims()
+                except LOST_CONNECTION as error:
+                    log.warning("sms_queue_delayed", error=repr(error))
+                    await self._recover_claims()
+                except Exception:  # the queue outlives any single failure
+                    log.exception("sms_queue_failed")
+                    await self._recover_claims()
 
     async def _send_waiting(self) -> bool:
         """Send one claim's worth; True when there may be more to send at once."""
-        room = self._room()
+        room = min(self._room(), _CLAIM_LIMIT)
         if room <= 0:
             return False
         urgent = await self._claim(room, _URGENT)
@@ -299,7 +312,9 @@ class Sender:
         return urgent + bulk > 0
 
     def _room(self) -> int:
-        return min(self._links.capacity() - self._reserved, _CLAIM_LIMIT)
+        """How many messages may be claimed: the death of this process makes no more than a window of them unknown."""
+        free = min(self._links.capacity(), self._links.window() - self._unsettled)
+        return free - self._reserved
 
     async def _claim(self, limit: int, ranks: tuple[int, int]) -> int:
         self._reserved += limit
@@ -316,14 +331,22 @@ class Sender:
             metrics.SENT.labels("any", OutboundState.EXPIRED.value).inc(stale)
         return len(submits) + stale
 
+    async def give_back(self) -> None:
+        """Return to the queue what was claimed in a commit that was not confirmed: nothing of it was sent."""
+        async with self._claiming:
+            await self._give_back()
+
+    async def _give_back(self) -> None:
+        async with self._recovering, self._database.acquire() as conn:
+            await store.return_unsent(conn, self._instance.instance_id, self._in_hand)
+
     async def _recover_claims(self) -> None:
-        """Claims that may have been committed without our knowing go back to the queue."""
+        """Wait for the database, then give back what may have been claimed."""
         pause = 0.05
         while True:
             await asyncio.sleep(pause)
             try:
-                async with self._database.acquire() as conn:
-                    await store.return_unsent(conn, self._instance.instance_id, self._in_hand)
+                await self._give_back()
             except LOST_CONNECTION:
                 pause = min(2 * pause, 2.0)
             else:
@@ -344,7 +367,10 @@ class Sender:
             report.session.respond(report.sequence, Status.ROK)
         for item in settled:
             metrics.SENT_AS[item.submit.kind, item.state].inc()
-        self._let_go([item.submit for item in settled])
+        self._unsettled -= len(settled)
+        self.let_go([item.submit for item in settled])
+        if settled:
+            self.window_opened()
 
     async def _settle_submits(self, conn: Connection, settled: Sequence[Settled], now: datetime) -> None:
         await store.settle_outbound(conn, settled, now)
@@ -356,7 +382,8 @@ class Sender:
         if isinstance(item, _Report):
             item.session.respond(item.sequence, Status.RSYSERR)
         else:
-            self._let_go((item.submit,))
+            self._unsettled -= 1
+            self.let_go((item.submit,))
 
 
 def address_of(number: str) -> Address:

@@ -138,6 +138,7 @@ class SmsService:
         """Bury dead processes, expire what is too old, match stray receipts. Runs by itself every few seconds."""
         await self._bury()
         await self._receiver.adopt_rest()
+        await self._sender.give_back()
         now = self._clock.now()
         async with self._database.acquire() as conn:
             await conn.execute(Q.expire_queued, now)
