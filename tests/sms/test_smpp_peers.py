@@ -53,7 +53,7 @@ class Independent:
         self._server = smpp34.Server("127.0.0.1", port, system_id="smpp34")
         self._esmes: dict[str, smpp34.Esme] = {}
         self._phones = Phones()
-        self._parts: list[bytes] = []
+        self._parts: dict[int, bytes] = {}
         self._bound = asyncio.Event()
         self._unbound = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -90,10 +90,10 @@ class Independent:
         if event.esm_class & 0x40:
             data = read_header(body)
             assert data.part is not None
-            self._parts.append(data.body)
+            self._parts[data.part.number] = data.body  # its threads may hand parts over in another order
             if len(self._parts) < data.part.total:
                 return
-            body, self._parts = b"".join(self._parts), []
+            body, self._parts = b"".join(self._parts[number] for number in sorted(self._parts)), {}
         text = decode(body, alphabet)
         assert text is not None
         if event.registered_delivery & 1:
