@@ -2,10 +2,10 @@
 -- The hot read: all that a face needs of numbers in use, one index probe each.
 select s.subscription_id, s.contract_id, s.party_id, s.party_kind, s.msisdn, s.shard, s.account_id, s.state, s.brand,
        s.language, s.device_kind, s.settlement, s.plan_code, s.plan_version, s.plan_state, s.next_fee_at,
-       array(select distinct v.code from subscribers.service v
+       array(select v.code from subscribers.service v
              where v.subscription_id = s.subscription_id and v.state = 'on'
                and (v.until_at is null or v.until_at > $2)) as services,
-       array(select distinct scope from subscribers.suspension p, unnest(p.scopes) scope
+       array(select scope from subscribers.suspension p, unnest(p.scopes) scope
              where p.subscription_id = s.subscription_id and p.ended_at is null and p.started_at <= $2
                and (p.ends_at is null or p.ends_at > $2)) as barred
 from subscribers.subscription s
@@ -14,10 +14,10 @@ where s.msisdn = any($1::text[]) and s.state <> 'ended' and (s.stop_at is null o
 -- name: find_by_ids
 -- The same of subscriptions by id.
 select s.*,
-       array(select distinct v.code from subscribers.service v
+       array(select v.code from subscribers.service v
              where v.subscription_id = s.subscription_id and v.state = 'on'
                and (v.until_at is null or v.until_at > $2)) as services,
-       array(select distinct scope from subscribers.suspension p, unnest(p.scopes) scope
+       array(select scope from subscribers.suspension p, unnest(p.scopes) scope
              where p.subscription_id = s.subscription_id and p.ended_at is null and p.started_at <= $2
                and (p.ends_at is null or p.ends_at > $2)) as barred
 from subscribers.subscription s
@@ -26,10 +26,10 @@ where s.subscription_id = any($1::bigint[]) and s.state <> 'ended' and (s.stop_a
 -- name: find_by_account
 -- The same of the numbers that spend from one personal account, the oldest first.
 select s.*,
-       array(select distinct v.code from subscribers.service v
+       array(select v.code from subscribers.service v
              where v.subscription_id = s.subscription_id and v.state = 'on'
                and (v.until_at is null or v.until_at > $3)) as services,
-       array(select distinct scope from subscribers.suspension p, unnest(p.scopes) scope
+       array(select scope from subscribers.suspension p, unnest(p.scopes) scope
              where p.subscription_id = s.subscription_id and p.ended_at is null and p.started_at <= $3
                and (p.ends_at is null or p.ends_at > $3)) as barred
 from subscribers.subscription s
