@@ -199,7 +199,7 @@ language sql immutable as $$
                holds[i], targets[i], grants[i]::jsonb, details[i])::ledger.request
 $$;
 
--- What an operation took: the codes, units and amounts of its lines, the main balance last.
+-- What an operation charged: the codes, units and amounts of its lines, the main balance last.
 create function ledger.taken_v1(o ledger.operation, out codes text[], out units smallint[], out amounts bigint[])
 language sql stable as $$
     select array_agg(code order by n), array_agg(unit order by n), array_agg(amount order by n)
@@ -213,169 +213,173 @@ language sql stable as $$
         left join ledger.closed_bucket c
                on (c.shard, c.account_id, c.bucket_no) = (o.shard, o.account_id, o.lines[n][1]::int)
     ) line
-    where amount > 0
+    where amount > 0 and o.kind in (1, 3, 6)
 $$;
+
+-- What one bucket gives to an operation: `taken` of what it has, `free` of it left for the next portion.
+create type ledger.share as (
+    row_at tid, bucket_no int, unit smallint, code text, back bigint, taken bigint, free bigint,
+    next_allowance boolean, next_money boolean
+);
 
 -- Decide operations from their accounts' buckets and write what comes of it. The accounts are locked, the ids new.
 --
 -- Allowances pay first, in their unit; what is left is priced once and paid from money buckets; both in order of
 -- priority, then earliest end. A use first gives back its whole hold, whose buckets may pay even if they ended
 -- meanwhile. Then the next portion is held from what is left, the same way.
+--
+-- Everything is looked up from the operation outward, in lateral subqueries, and written by the place of the row: so
+-- the plan is the same for ten accounts and for ten million.
 create function ledger.settle_v1(
     p_shard smallint, p_now timestamptz, p_rest int[], p_numbers bigint[], p_ops text[], p_holds text[],
     p_grants text[], p_details text[]
 ) returns setof ledger.outcome
-language plpgsql
-set enable_hashjoin = on
-as $$
+language plpgsql as $$
 declare
     v_events jsonb;
     v_outcomes ledger.outcome[];
 begin
-    with request as materialized (
-        select r.*, m.holds -> r.hold_id as hold, m.last_op as previous, m.last_bucket_no, m.balance as main_before,
-               coalesce(t.rating_unit, 1) as rating_unit1, coalesce(t.price_micro, 0) as price1,
-               coalesce(n.rating_unit, 1) as rating_unit2, coalesce(n.price_micro, 0) as price2,
-               t.unit as unit1, t.allowances as allowances1, t.money as money1,
-               n.unit as unit2, n.allowances as allowances2, n.money as money2,
-               case when r.kind = 2 and m.holds ? r.hold_id then 5
-                    when r.kind = 4 and not coalesce(m.holds ? r.hold_id, false) then 4
-                    when r.kind = 4 and r.flags & 4 <> 0
-                         and (m.holds -> r.hold_id ->> 0)::bigint > extract(epoch from p_now) * 1000000 then 6
-                    else 0 end as refused
+    with decision as materialized (
+        select r.i, r.account_id, r.kind, r.hold_id, r.row_at, r.previous, r.q1, r.last_bucket_no, status,
+               case when status = 0 then cost else 0 end as cost,
+               case when status = 0 then granted else 0 end as granted,
+               case when status = 0 then greatest(cost - c.from_money, 0) else 0 end as forced,
+               l.*, g.*, r.main_before - l.main_taken + g.to_main as main_after
         from (
-            select i, p_numbers[i][1] as account_id, p_numbers[i][4] as kind, p_numbers[i][5] as flags,
-                   coalesce(p_numbers[i][10], 0) as q1, coalesce(p_numbers[i][13], 0) as fixed1,
-                   coalesce(p_numbers[i][12], 0) as q2, coalesce(p_numbers[i][14], 0) as fixed2,
-                   p_numbers[i][9] as terms, p_numbers[i][11] as reserve_terms, p_holds[i] as hold_id
-            from (select p_rest[k] as i from generate_series(1, cardinality(p_rest)) k) position
+            select p.*, m.*, t.unit as unit1, t.allowances as allowances1, t.money as money1,
+                   coalesce(t.rating_unit, 1) as rating_unit1, coalesce(t.price_micro, 0) as price1,
+                   n.unit as unit2, n.allowances as allowances2, n.money as money2,
+                   coalesce(n.rating_unit, 1) as rating_unit2, coalesce(n.price_micro, 0) as price2
+            from (
+                select i, p_numbers[i][1] as account_id, p_numbers[i][4] as kind, p_numbers[i][5] as flags,
+                       coalesce(p_numbers[i][10], 0) as q1, coalesce(p_numbers[i][13], 0) as fixed1,
+                       coalesce(p_numbers[i][12], 0) as q2, coalesce(p_numbers[i][14], 0) as fixed2,
+                       p_numbers[i][9] as terms, p_numbers[i][11] as reserve_terms, p_holds[i] as hold_id
+                from (select p_rest[k] as i from generate_series(1, cardinality(p_rest)) k) position
+            ) p
+            cross join lateral (
+                select b.ctid as row_at, b.balance as main_before, b.last_op as previous, b.last_bucket_no,
+                       b.holds -> p.hold_id as hold
+                from ledger.bucket b
+                where b.shard = p_shard and b.account_id = p.account_id and b.bucket_no = 0
+                offset 0
+            ) m
+            left join lateral (select * from ledger.terms where terms_no = p.terms offset 0) t on true
+            left join lateral (select * from ledger.terms where terms_no = p.reserve_terms offset 0) n on true
         ) r
-        join ledger.bucket m on m.shard = p_shard and m.account_id = r.account_id and m.bucket_no = 0
-        left join ledger.terms t on t.terms_no = r.terms
-        left join ledger.terms n on n.terms_no = r.reserve_terms
-    ), stock as (
-        select r.i, r.account_id, r.q1, r.fixed1, r.rating_unit1, r.price1,
-               b.bucket_no, b.code, b.unit, b.priority, b.valid_until, back,
-               case when b.valid_from <= p_now and (b.valid_until is null or b.valid_until > p_now)
-                    then greatest(b.balance - b.held + back + b.credit_limit, 0)
-                    else least(back, greatest(b.balance - b.held + back, 0)) end as free,
-               b.unit = r.unit1 and b.code = any (r.allowances1) as allowance1,
-               b.unit = 0 and b.code = any (r.money1) as money1,
-               b.unit = r.unit2 and b.code = any (r.allowances2) as allowance2,
-               b.unit = 0 and b.code = any (r.money2) as money2
-        from request r
-        join ledger.bucket b on b.shard = p_shard and b.account_id = r.account_id
         cross join lateral (
-            select coalesce(case when r.kind not in (3, 4) then 0
-                                 when b.bucket_no = 0 then (r.hold ->> 2)::bigint
-                                 else (r.hold -> 3 ->> b.bucket_no::text)::bigint end, 0) as back
-        ) h
-    ), charge_window as (
-        select *,
-               coalesce(sum(case when allowance1 then free end) over w, 0)::bigint as before_allowance,
-               coalesce(sum(case when money1 then free end) over w, 0)::bigint as before_money
-        from stock
-        window w as (partition by i order by unit = 0, priority, valid_until, bucket_no
-                     rows between unbounded preceding and 1 preceding)
-    ), charged as (
-        select i, account_id, bucket_no, code, unit, priority, valid_until, back, free, allowance1, money1,
-               allowance2, money2,
-               case when allowance1 then least(free, greatest(q1 - before_allowance, 0))
-                    when money1 then least(free, greatest(
-                        fixed1 + ledger.price_v1(greatest(q1 - before_allowance, 0), rating_unit1, price1)
-                        - before_money, 0))
-                    else 0 end as take
-        from charge_window
-    ), charged_sum as (
-        select i,
-               coalesce(sum(take) filter (where allowance1), 0)::bigint as from_allowances,
-               coalesce(sum(take) filter (where money1), 0)::bigint as from_money,
-               coalesce(sum(free - take) filter (where allowance2), 0)::bigint as left_allowances,
-               coalesce(sum(free - take) filter (where money2), 0)::bigint as left_money
-        from charged group by i
-    ), verdict as (
-        select r.*, s.left_allowances, s.left_money, cost, cost - s.from_money as short, granted,
-               case when r.refused <> 0 then r.refused
-                    when r.kind in (1, 6) and cost > s.from_money and r.flags & 2 = 0 then 1
-                    when r.kind = 2 and granted = 0 then 1
-                    else 0 end as status
-        from request r
-        join charged_sum s on s.i = r.i
-        cross join lateral (
-            select r.fixed1 + ledger.price_v1(r.q1 - s.from_allowances, r.rating_unit1, r.price1) as cost
+            select array_agg(row(row_at, bucket_no, unit, code, back, take, free - take, allowance2, money2)
+                             ::ledger.share) as shares,
+                   coalesce(sum(take) filter (where allowance1), 0)::bigint as from_allowances,
+                   coalesce(sum(take) filter (where money1), 0)::bigint as from_money,
+                   coalesce(sum(free - take) filter (where allowance2), 0)::bigint as left_allowances,
+                   coalesce(sum(free - take) filter (where money2), 0)::bigint as left_money
+            from (
+                select *,
+                       case when allowance1 then least(free, greatest(r.q1 - before_allowance, 0))
+                            when money1 then least(free, greatest(r.fixed1 - before_money + ledger.price_v1(
+                                greatest(r.q1 - before_allowance, 0), r.rating_unit1, r.price1), 0))
+                            else 0 end as take
+                from (
+                    select *,
+                           coalesce(sum(case when allowance1 then free end) over w, 0)::bigint as before_allowance,
+                           coalesce(sum(case when money1 then free end) over w, 0)::bigint as before_money
+                    from (
+                        select b.ctid as row_at, b.bucket_no, b.unit, b.code, b.priority, b.valid_until, back,
+                               case when b.valid_from <= p_now and (b.valid_until is null or b.valid_until > p_now)
+                                    then greatest(b.balance - b.held + back + b.credit_limit, 0)
+                                    else least(back, greatest(b.balance - b.held + back, 0)) end as free,
+                               b.unit = r.unit1 and b.code = any (r.allowances1) as allowance1,
+                               b.unit = 0 and b.code = any (r.money1) as money1,
+                               b.unit = r.unit2 and b.code = any (r.allowances2) as allowance2,
+                               b.unit = 0 and b.code = any (r.money2) as money2
+                        from ledger.bucket b
+                        cross join lateral (
+                            select coalesce(case when r.kind not in (3, 4) then 0
+                                                 when b.bucket_no = 0 then (r.hold ->> 2)::bigint
+                                                 else (r.hold -> 3 ->> b.bucket_no::text)::bigint end, 0) as back
+                        ) h
+                        where b.shard = p_shard and b.account_id = r.account_id
+                        offset 0
+                    ) stock
+                    window w as (order by unit = 0, priority, valid_until, bucket_no
+                                 rows between unbounded preceding and 1 preceding)
+                ) queue
+            ) taken
         ) c
         cross join lateral (
-            select case
-                when r.q2 = 0 then 0
-                when r.flags & 2 <> 0 then r.q2
-                when r.fixed2 + ledger.price_v1(greatest(r.q2 - s.left_allowances, 0), r.rating_unit2, r.price2)
-                     <= s.left_money then r.q2
-                when r.flags & 1 <> 0 and r.fixed2 <= s.left_money then
-                     least(r.q2, s.left_allowances)
-                     + ledger.affordable_v1(s.left_money - r.fixed2, r.rating_unit2, r.price2)
-                else 0 end as granted
+            select r.fixed1 + ledger.price_v1(r.q1 - c.from_allowances, r.rating_unit1, r.price1) as cost,
+                   case when r.q2 = 0 then 0
+                        when r.flags & 2 <> 0 then r.q2
+                        when r.fixed2 + ledger.price_v1(greatest(r.q2 - c.left_allowances, 0), r.rating_unit2, r.price2)
+                             <= c.left_money then r.q2
+                        when r.flags & 1 <> 0 and r.fixed2 <= c.left_money then
+                             least(r.q2, c.left_allowances)
+                             + ledger.affordable_v1(c.left_money - r.fixed2, r.rating_unit2, r.price2)
+                        else 0 end as granted
+        ) v
+        cross join lateral (
+            select case when r.kind = 2 and r.hold is not null then 5
+                        when r.kind = 4 and r.hold is null then 4
+                        when r.kind = 4 and r.flags & 4 <> 0
+                             and (r.hold ->> 0)::bigint > extract(epoch from p_now) * 1000000 then 6
+                        when r.kind in (1, 6) and cost > c.from_money and r.flags & 2 = 0 then 1
+                        when r.kind = 2 and granted = 0 then 1
+                        else 0 end as status,
+                   r.fixed2 + ledger.price_v1(greatest(granted - c.left_allowances, 0), r.rating_unit2, r.price2) as due
+        ) d
+        cross join lateral (
+            select coalesce(sum(taken) filter (where bucket_no = 0), 0)::bigint as main_taken,
+                   coalesce(sum(hold - back) filter (where bucket_no = 0), 0)::bigint as main_held,
+                   coalesce(sum(hold) filter (where bucket_no = 0), 0)::bigint as main_hold,
+                   jsonb_object_agg(bucket_no, hold) filter (where bucket_no > 0 and hold > 0) as other_holds,
+                   array_agg(array[bucket_no, unit, -taken, hold - back]) filter (where changed) as lines,
+                   array_agg(row_at) filter (where changed) as rows_at,
+                   array_agg(code) filter (where taken > 0) as codes,
+                   array_agg(unit) filter (where taken > 0) as units,
+                   array_agg(taken) filter (where taken > 0) as amounts
+            from (
+                select *, bucket_no > 0 and (taken <> 0 or hold <> back) as changed
+                from (
+                    select s.row_at, s.bucket_no, s.unit, s.code, s.back,
+                           s.taken + case when s.bucket_no = 0 then greatest(cost - c.from_money, 0) else 0 end as taken,
+                           case when granted = 0 then 0
+                                when s.next_allowance then least(s.free, greatest(granted - coalesce(sum(
+                                    case when s.next_allowance then s.free end) over w, 0)::bigint, 0))
+                                else case when s.next_money then least(s.free, greatest(due - coalesce(sum(
+                                         case when s.next_money then s.free end) over w, 0)::bigint, 0)) else 0 end
+                                     + case when s.bucket_no = 0 then greatest(due - c.left_money, 0) else 0 end
+                                end as hold
+                    from unnest(c.shares) with ordinality
+                         as s (row_at, bucket_no, unit, code, back, taken, free, next_allowance, next_money, n)
+                    where status = 0
+                    window w as (order by s.n rows between unbounded preceding and 1 preceding)
+                ) share
+            ) change
+        ) l
+        cross join lateral (
+            select coalesce(sum(amount) filter (where code = 'main'), 0)::bigint as to_main,
+                   count(*) filter (where code <> 'main')::int as new_buckets,
+                   array_agg(array[case when code = 'main' then 0 else r.last_bucket_no + number end, unit, amount])
+                       as grant_lines
+            from (
+                select *, sum((code <> 'main')::int) over (order by n) as number
+                from rows from (jsonb_to_recordset(p_grants[r.i]::jsonb) as (code text, unit smallint, amount bigint))
+                     with ordinality as x (code, unit, amount, n)
+                where status = 0
+            ) spec
         ) g
-    ), hold_window as (
-        select c.i, c.account_id, c.bucket_no, c.code, c.unit, c.back, c.take, c.free - c.take as free,
-               c.allowance2, c.money2, v.status, v.granted, v.short, v.left_money,
-               v.fixed2 + ledger.price_v1(greatest(v.granted - v.left_allowances, 0), v.rating_unit2, v.price2) as due,
-               coalesce(sum(case when c.allowance2 then c.free - c.take end) over w, 0)::bigint as before_allowance,
-               coalesce(sum(case when c.money2 then c.free - c.take end) over w, 0)::bigint as before_money
-        from charged c join verdict v on v.i = c.i
-        window w as (partition by c.i order by c.unit = 0, c.priority, c.valid_until, c.bucket_no
-                     rows between unbounded preceding and 1 preceding)
-    ), change as (
-        select i, account_id, bucket_no, code, unit,
-               case when status <> 0 then 0
-                    when bucket_no = 0 then take + greatest(short, 0)
-                    else take end as taken,
-               case when status <> 0 or granted = 0 then 0
-                    when allowance2 then least(free, greatest(granted - before_allowance, 0))
-                    else case when money2 then least(free, greatest(due - before_money, 0)) else 0 end
-                         + case when bucket_no = 0 then greatest(due - left_money, 0) else 0 end
-                    end as hold,
-               case when status <> 0 then 0 else back end as back
-        from hold_window
-    ), grant_line as (
-        select v.i, v.account_id, g.*, case when g.code = 'main' then 0 else v.last_bucket_no + (
-                   sum((g.code <> 'main')::int) over (partition by v.i order by g.n))::int end as bucket_no
-        from verdict v
-        cross join lateral rows from (jsonb_to_recordset(p_grants[v.i]::jsonb) as (
-            code text, unit smallint, amount bigint, priority smallint,
-            valid_from timestamptz, valid_until timestamptz, origin text)) with ordinality
-            as g (code, unit, amount, priority, valid_from, valid_until, origin, n)
-        where v.status = 0 and p_grants[v.i] is not null
-    ), granted_sum as (
-        select i, coalesce(sum(amount) filter (where bucket_no = 0), 0)::bigint as to_main,
-               count(*) filter (where bucket_no > 0)::int as buckets,
-               array_agg(array[bucket_no, unit, amount] order by n) as lines
-        from grant_line group by i
-    ), line as (
-        select i,
-               coalesce(sum(taken) filter (where bucket_no = 0), 0)::bigint as main_taken,
-               coalesce(sum(hold - back) filter (where bucket_no = 0), 0)::bigint as main_held,
-               coalesce(sum(hold) filter (where bucket_no = 0), 0)::bigint as main_hold,
-               jsonb_object_agg(bucket_no, hold) filter (where bucket_no > 0 and hold > 0) as other_holds,
-               array_agg(array[bucket_no, unit, -taken, hold - back])
-                   filter (where bucket_no > 0 and (taken <> 0 or hold <> back)) as others,
-               array_agg(code) filter (where taken > 0) as codes,
-               array_agg(unit) filter (where taken > 0) as units,
-               array_agg(taken) filter (where taken > 0) as amounts
-        from change group by i
-    ), decision as materialized (
-        select v.i, v.account_id, v.kind, v.status, v.hold_id, v.previous, v.q1, l.main_taken, l.main_held,
-               l.main_hold, l.other_holds, l.others, l.codes, l.units, l.amounts,
-               case when v.status = 0 then v.cost else 0 end as cost,
-               case when v.status = 0 then v.granted else 0 end as granted,
-               case when v.status = 0 then greatest(v.short, 0) else 0 end as forced,
-               coalesce(g.buckets, 0) as new_buckets, g.lines as grant_lines,
-               v.main_before - l.main_taken + coalesce(g.to_main, 0) as main_after
-        from verdict v join line l on l.i = v.i left join granted_sum g on g.i = v.i
     ), new_bucket as (
         insert into ledger.bucket (shard, account_id, bucket_no, unit, priority, balance, initial,
                                    valid_from, valid_until, code, origin)
-        select p_shard, account_id, bucket_no, unit, priority, amount, amount, valid_from, valid_until, code, origin
-        from grant_line where bucket_no > 0
+        select p_shard, d.account_id, d.last_bucket_no + row_number() over (partition by d.i order by n), unit,
+               priority, amount, amount, valid_from, valid_until, code, origin
+        from decision d
+        cross join lateral rows from (jsonb_to_recordset(p_grants[d.i]::jsonb) as (
+            code text, unit smallint, amount bigint, priority smallint,
+            valid_from timestamptz, valid_until timestamptz, origin text)) with ordinality
+            as x (code, unit, amount, priority, valid_from, valid_until, origin, n)
+        where d.new_buckets > 0 and x.code <> 'main'
     ), main as (
         update ledger.bucket b set
             balance = d.main_after,
@@ -387,7 +391,7 @@ begin
             others = b.others + d.new_buckets,
             last_bucket_no = b.last_bucket_no + d.new_buckets,
             last_op = p_ops[d.i],
-            holds = case when d.status <> 0 or d.kind not in (2, 3, 4) then b.holds
+            holds = case when d.status <> 0 or d.hold_id is null then b.holds
                     else nullif(coalesce(b.holds - d.hold_id, '{}') || case when d.granted > 0 then
                         jsonb_build_object(d.hold_id, case when d.other_holds is null
                             then jsonb_build_array(p_numbers[d.i][3], d.granted, d.main_hold)
@@ -395,21 +399,23 @@ begin
                         else '{}' end, '{}') end,
             room = null
         from decision d
-        where b.shard = p_shard and b.account_id = d.account_id and b.bucket_no = 0
-        returning d.i, d.account_id, b.bucket_no, b.code, b.unit, new.balance, b.low_mark as initial,
+        where b.ctid = d.row_at
+        returning d.i, b.account_id, b.bucket_no, b.code, b.unit, new.balance, b.low_mark as initial,
                   case when new.levels & 4 > old.levels & 4 then 'low' end as level
     ), other as (
         update ledger.bucket b set
-            balance = b.balance - c.taken,
-            held = b.held + c.hold - c.back,
-            levels = case when b.unit = 0 or c.taken = 0 then b.levels
-                          when b.balance - c.taken <= 0 then b.levels | 3
-                          when (b.balance - c.taken) * 5 <= b.initial then b.levels | 1
+            balance = b.balance + c.moved,
+            held = b.held + c.held,
+            levels = case when b.unit = 0 or c.moved = 0 then b.levels
+                          when b.balance + c.moved <= 0 then b.levels | 3
+                          when (b.balance + c.moved) * 5 <= b.initial then b.levels | 1
                           else b.levels end,
             room = null
-        from change c
-        where b.shard = p_shard and b.account_id = c.account_id and b.bucket_no = c.bucket_no and c.bucket_no > 0
-          and (c.taken <> 0 or c.hold <> c.back)
+        from (
+            select d.i, d.rows_at[n] as row_at, d.lines[n][3] as moved, d.lines[n][4] as held
+            from decision d cross join lateral generate_series(1, cardinality(d.rows_at)) n
+        ) c
+        where b.ctid = c.row_at
         returning c.i, b.account_id, b.bucket_no, b.code, b.unit, new.balance, b.initial,
                   case when new.levels & 2 > old.levels & 2 then '100'
                        when new.levels > old.levels then '80' end as level
@@ -421,7 +427,7 @@ begin
         select p_shard, account_id, p_ops[i], p_now, kind, status, p_numbers[i][5], p_numbers[i][2], p_numbers[i][6],
                p_numbers[i][15], p_numbers[i][9], p_numbers[i][10], p_numbers[i][13], p_numbers[i][11],
                p_numbers[i][12], p_numbers[i][14], hold_id, -main_taken, main_held, cost, granted, forced,
-               main_after, previous, others, grant_lines,
+               main_after, previous, lines, grant_lines,
                case when p_grants[i] is not null then ledger.without_moments_v1(p_grants[i]::jsonb) end, p_details[i]
         from decision
     )
@@ -581,13 +587,17 @@ end $$;
 -- left to `settle_v1`, so it is only a shorter way to the same result. With `careful`, every account is locked before
 -- anything is looked at; a batch is sent again so when another session got between, or when it runs in a caller's
 -- transaction.
+--
+-- The plain statement writes the row where it found it: had another session changed it meanwhile, it would be elsewhere
+-- by then, so nothing is written and the operation is left to `settle_v1`, too.
 create function ledger.apply_v1(
     p_shard smallint, p_now timestamptz, p_careful boolean,
     p_number_rows text, p_op_column text, p_hold_column text, p_detail_column text, p_target_column text,
     p_grant_column text,
     out done int[], out mains bigint[], out others ledger.outcome[]
 ) language plpgsql
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_numbers bigint[] := p_number_rows::bigint[];
@@ -604,7 +614,7 @@ begin
         with changed as (
             update ledger.bucket b set
                 balance = b.balance - r.plain,
-                held = b.held + r.plain_reserve - coalesce((b.holds -> r.hold_id ->> 2)::bigint, 0),
+                held = b.held + r.plain_reserve - m.back,
                 holds = case
                     when r.hold_id is null then b.holds
                     when r.quantity2 is null then nullif(b.holds - r.hold_id, '{}')
@@ -618,14 +628,22 @@ begin
                        v_holds[n] as hold_id
                 from generate_series(1, cardinality(v_ops)) n
             ) r
-            where b.shard = p_shard and b.account_id = r.account_id and b.bucket_no = 0 and b.others = 0
-              and b.balance - b.held + b.credit_limit + coalesce((b.holds -> r.hold_id ->> 2)::bigint, 0)
-                  >= r.plain + r.plain_reserve
-              and (r.hold_id is null or coalesce(b.holds ? r.hold_id, false) = (r.kind <> 2))
-              and (b.low_mark is null or r.plain = 0 or b.levels & 4 <> 0 or b.balance - r.plain >= b.low_mark)
+            cross join lateral (
+                select a.ctid as row_at, a.others, a.low_mark, a.levels, a.balance, a.last_op,
+                       a.balance - a.held + a.credit_limit as free,
+                       coalesce((a.holds -> r.hold_id ->> 2)::bigint, 0) as back,
+                       coalesce(a.holds ? r.hold_id, false) as holds_it
+                from ledger.bucket a
+                where a.shard = p_shard and a.account_id = r.account_id and a.bucket_no = 0
+                offset 0
+            ) m
+            where b.ctid = m.row_at and m.others = 0
+              and m.free + m.back >= r.plain + r.plain_reserve
+              and (r.hold_id is null or m.holds_it = (r.kind <> 2))
+              and (m.low_mark is null or r.plain = 0 or m.levels & 4 <> 0 or m.balance - r.plain >= m.low_mark)
               and not exists (select from ledger.operation o
                               where o.shard = p_shard and o.account_id = r.account_id and o.op_id = v_ops[r.i])
-            returning r.i, old.last_op as previous, new.balance as main_after, new.held - old.held as held
+            returning r.i, m.last_op as previous, new.balance as main_after, new.held - old.held as held
         ), written as (
             insert into ledger.operation (
                 shard, account_id, op_id, at, kind, status, flags, request_hash, contra, terms, quantity, fixed,
@@ -649,9 +667,10 @@ begin
     select array_agg(n order by n) into v_rest
     from (select generate_series(1, cardinality(v_ops)) except select unnest(done)) rest (n);
 
-    perform from unnest(v_rest) n
-    join ledger.bucket b on b.shard = p_shard and b.account_id = v_numbers[n][1] and b.bucket_no = 0
-    order by b.account_id for update of b;
+    perform from ledger.bucket b
+    where b.shard = p_shard and b.bucket_no = 0
+      and b.account_id = any (array(select v_numbers[n][1] from unnest(v_rest) n))
+    order by b.account_id for update;
 
     -- Results in order of precedence: an unknown account, a repeated or conflicting id, then what the account says.
     select array_agg(row(n, 2, false, null, 0, 0, 0, null, null, null, null)::ledger.outcome) into others
@@ -659,14 +678,18 @@ begin
     where not exists (select from ledger.bucket b
                       where b.shard = p_shard and b.account_id = v_numbers[n][1] and b.bucket_no = 0);
     select others || array_agg(
-               case when o.request_hash = v_numbers[n][2] then
-                    row(n, o.status, true, o.main_after, o.cost, o.granted, o.forced,
+               case when (o).request_hash = v_numbers[n][2] then
+                    row(n, (o).status, true, (o).main_after, (o).cost, (o).granted, (o).forced,
                         t.codes, t.units, t.amounts, null)::ledger.outcome
                else row(n, 3, false, null, 0, 0, 0, null, null, null, ledger.first_difference_v1(o, ledger.request_v1(
                         n, v_numbers, v_ops, v_holds, v_targets, v_grants, v_details)))::ledger.outcome end)
     into others
     from unnest(v_rest) n
-    join ledger.operation o on o.shard = p_shard and o.account_id = v_numbers[n][1] and o.op_id = v_ops[n]
+    cross join lateral (
+        select p from ledger.operation p
+        where p.shard = p_shard and p.account_id = v_numbers[n][1] and p.op_id = v_ops[n]
+        offset 0
+    ) prior (o)
     cross join lateral ledger.taken_v1(o) t;
     if others is not null then
         select array_agg(n order by n) into v_rest

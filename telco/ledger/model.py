@@ -150,9 +150,10 @@ class Line(NamedTuple):
 class Outcome(NamedTuple):
     """What came of an operation. A refusal is an outcome like any other.
 
-    `charged` lists what each bucket gave, in the order in which they paid, the main balance last; `cost_tiyn` is the money in it and `forced_tiyn` the part of that money which
-    was not available and drove the main balance down. `granted_quantity` is what the reserve holds now (for a drain:
-    what it took back); with nothing granted there is no hold and `hold_id` is None.
+    `charged` lists what each bucket gave, in the order in which they paid, the main balance last; `cost_tiyn` is the
+    money in it and `forced_tiyn` the part of that money which was not available and drove the main balance down.
+    `granted_quantity` is what the reserve holds now (for a drain or an expiry: what was taken back); with nothing
+    granted there is no hold and `hold_id` is None.
     """
 
     op_id: str
@@ -443,8 +444,10 @@ def _check_charge(field: str, charge: Charge) -> None:
         raise InvalidOperationError(field=f"{field}.quantity", why=f"must be 0 to {MAX_QUANTITY}")
     if rating_unit < 1:
         raise InvalidOperationError(field=f"{field}.rating_unit", why="must be at least 1")
-    if price_micro < 0 or not 0 <= fixed_tiyn <= MAX_MONEY:
+    if price_micro < 0:
         raise InvalidOperationError(field=f"{field}.price_micro", why="must not be negative")
+    if not 0 <= fixed_tiyn <= MAX_MONEY:
+        raise InvalidOperationError(field=f"{field}.fixed_tiyn", why=f"must be 0 to {MAX_MONEY} tiyn")
     if -(-quantity // rating_unit) * price_micro > MAX_MONEY * MICRO:
         raise InvalidOperationError(field=field, why=f"must not cost more than {MAX_MONEY} tiyn")
     if unit == Unit.MONEY and allowances:

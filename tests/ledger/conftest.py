@@ -13,7 +13,7 @@ import pytest
 from telco.db.embedded import EmbeddedPostgres
 from telco.db.pool import Database
 from telco.kernel.clock import ManualClock
-from telco.kernel.ids import AccountRef
+from telco.kernel.ids import AccountRef, uuid7
 from telco.kernel.units import Unit
 from telco.ledger.audit import audit
 from telco.ledger.model import BucketSpec, Op, Outcome, credit, grant
@@ -28,15 +28,27 @@ Send = Callable[[Op], Coroutine[Any, Any, Outcome]]
 def database_url(postgres: EmbeddedPostgres) -> str:
     """One database for all tests of the ledger: each works on accounts of its own."""
 
-    async def create() -> None:
-        connection = await asyncpg.connect(postgres.url())
-        try:
-            await connection.execute(f"create database ledger_tests template {TEMPLATE}")
-        finally:
-            await connection.close()
-
-    asyncio.run(create())
+    asyncio.run(_administer(postgres, f"create database ledger_tests template {TEMPLATE}"))
     return postgres.url("ledger_tests")
+
+
+@pytest.fixture
+async def fresh_database(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
+    """A database of its own, for a test that looks at or damages the whole ledger."""
+    name = f"ledger_{uuid7().hex}"
+    await _administer(postgres, f"create database {name} template {TEMPLATE}")
+    database = await Database.connect(postgres.url(name), min_size=1, max_size=5)
+    yield database
+    database.terminate()
+    await _administer(postgres, f"drop database {name} with (force)")
+
+
+async def _administer(postgres: EmbeddedPostgres, command: str) -> None:
+    connection = await asyncpg.connect(postgres.url())
+    try:
+        await connection.execute(command)
+    finally:
+        await connection.close()
 
 
 @pytest.fixture
