@@ -46,17 +46,17 @@ def environment(**variables: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **variables}
 
 
-async def telco(
-    *arguments: str, env: dict[str, str], cwd: Path | None = None, timeout_s: float = START_S
-) -> tuple[int, str]:
+async def telco(*arguments: str, env: dict[str, str], timeout_s: float = START_S) -> tuple[int, str]:
     """Run a command to its end; return its status and everything that it wrote."""
-    process = await spawn(*arguments, env=env, cwd=cwd)
+    process = await spawn(*arguments, env=env)
     async with asyncio.timeout(timeout_s):
         output, _ = await process.communicate()
     return process.returncode or 0, output.decode()
 
 
-async def spawn(*arguments: str, env: dict[str, str], cwd: Path | None = None) -> asyncio.subprocess.Process:
+async def spawn(
+    *arguments: str, env: dict[str, str], output: int = asyncio.subprocess.PIPE
+) -> asyncio.subprocess.Process:
     """Start the command line in a process of its own; its error stream joins its output."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -64,9 +64,8 @@ async def spawn(*arguments: str, env: dict[str, str], cwd: Path | None = None) -
         "telco.cli",
         *arguments,
         env=env,
-        cwd=cwd,
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
+        stdout=output,
         stderr=asyncio.subprocess.STDOUT,
     )
 
