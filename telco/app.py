@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import structlog
 from redis.asyncio import Redis
@@ -15,6 +15,7 @@ from telco.billing import jobs as billing_jobs
 from telco.billing.balances import Balances
 from telco.billing.cards import PaymentCards
 from telco.billing.fees import FeeRunner
+from telco.billing.obligations import OpenObligations
 from telco.billing.trust import TrustPayments
 from telco.catalog import http as catalog_http
 from telco.catalog.service import CatalogService
@@ -24,10 +25,11 @@ from telco.charging.service import Charging
 from telco.commands import menu
 from telco.db.jobs import JobRunner
 from telco.db.outbox import Dispatcher
-from telco.db.pool import Database
+from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock, SystemClock
 from telco.kernel.i18n import Translator
+from telco.kernel.ids import AccountRef
 from telco.ledger import jobs as ledger_jobs
 from telco.ledger.service import Ledger
 from telco.settings import Settings, SettingsError
@@ -39,6 +41,7 @@ from telco.sms.notices import Notices
 from telco.sms.service import SmsService
 from telco.subscribers import http as subscribers_http
 from telco.subscribers import jobs as subscribers_jobs
+from telco.subscribers.model import Obligation
 from telco.subscribers.service import Subscribers
 from telco.web import jobs as web_jobs
 from telco.web.api import Api
@@ -72,7 +75,9 @@ class App:
         self.catalog = CatalogService(self.database, clock)
         self.ledger = Ledger(self.database, clock, shards=settings.ledger.shards)
         self._closing.push_async_callback(self.ledger.stop)
-        self.subscribers = Subscribers(self.database, clock, self.calendar, self.catalog.current, self.ledger)
+        self.subscribers = Subscribers(
+            self.database, clock, self.calendar, self.catalog.current, self.ledger, obligations=self._obligations
+        )
         self._build_billing()
         self.charging = Charging(self.database, clock, self.ledger, self.subscribers, self.catalog.current)
         self._build_messages()
@@ -97,7 +102,12 @@ class App:
         pepper = settings.cards.pepper.get_secret_value().encode()
         self.trust = TrustPayments(self.database, clock, self.ledger, self.subscribers, settings.trust.terms)
         self.cards = PaymentCards(self.database, clock, self.calendar, self.ledger, self.trust, pepper)
+        self.obligations = OpenObligations(self.ledger, self.trust)
         self.fees = FeeRunner(self.database, clock, self.ledger, self.subscribers.fees)
+
+    async def _obligations(self, connection: Connection, accounts: Sequence[AccountRef]) -> list[Obligation]:
+        """Billing stands on subscribers, whose withdrawal of consent asks back what is owed."""
+        return await self.obligations.of(connection, accounts)
 
     def _build_messages(self) -> None:
         """SMS and USSD: the transport hands messages to the faces, whose commands send messages themselves."""

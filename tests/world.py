@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import argon2
 from telco.billing.cards import PaymentCards
 from telco.billing.fees import FeeRunner
 from telco.billing.model import TrustTerms
+from telco.billing.obligations import OpenObligations
 from telco.billing.trust import TrustPayments
 from telco.catalog.service import CatalogService
 from telco.charging.service import Charging
@@ -28,7 +30,16 @@ from telco.ledger.audit import audit
 from telco.ledger.model import Outcome
 from telco.ledger.service import Ledger
 from telco.subscribers import rules
-from telco.subscribers.model import Channel, Origin, PartyData, PartyKind, RegistrationSheet, SimKind, Subscriber
+from telco.subscribers.model import (
+    Channel,
+    Obligation,
+    Origin,
+    PartyData,
+    PartyKind,
+    RegistrationSheet,
+    SimKind,
+    Subscriber,
+)
 from telco.subscribers.service import Subscribers
 
 CATALOGUE = Path(__file__).parents[1] / "telco" / "lab" / "operator" / "catalog"
@@ -64,14 +75,26 @@ class World:
         self.catalog = CatalogService(database, clock)
         self.ledger = Ledger(database, clock)
         quick = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-        self.subscribers = Subscribers(database, clock, calendar, self.catalog.current, self.ledger, hasher=quick)
+        self.subscribers = Subscribers(
+            database,
+            clock,
+            calendar,
+            self.catalog.current,
+            self.ledger,
+            obligations=self._obligations,
+            hasher=quick,
+        )
         self.trust = TrustPayments(database, clock, self.ledger, self.subscribers, TERMS)
+        self.obligations = OpenObligations(self.ledger, self.trust)
         self.cards = PaymentCards(database, clock, calendar, self.ledger, self.trust, PEPPER)
         self.fees = FeeRunner(database, clock, self.ledger, self.subscribers.fees)
         self.charging = Charging(database, clock, self.ledger, self.subscribers, self.catalog.current)
         self.outbox = Dispatcher(database, clock)
         self.outbox.subscribe("billing.credited", self.fees.on_credited)
         self._serials = itertools.count(1)
+
+    async def _obligations(self, connection: Connection, accounts: Sequence[AccountRef]) -> list[Obligation]:
+        return await self.obligations.of(connection, accounts)
 
     async def open(self) -> None:
         """Publish the demo operator's catalogue and the contract."""

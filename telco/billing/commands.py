@@ -131,7 +131,10 @@ def _activation_lines(activation: Activation) -> Iterator[Text]:
 
 
 async def _ask_trust(ctx: Context) -> Answer:
-    terms = ctx.services[TrustPayments].terms
+    trust = ctx.services[TrustPayments]
+    terms, status = trust.terms, await trust.check(ctx.subscriber)
+    if status is not TrustStatus.GIVEN:
+        return Answer(_trust_line(ctx, TrustAnswer(status, terms)))
     return Question(
         Text(
             "Trust payment {money} for {days} days. Fee {price}, taken with the debt at the next top-up.",

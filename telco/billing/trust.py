@@ -8,10 +8,11 @@ Contract: PSC-3.1.6
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from telco.billing import rules, store
-from telco.billing.model import TRUST_BUCKET, TrustAnswer, TrustPayment, TrustStatus, TrustTerms
+from telco.billing.model import TRUST_BUCKET, TrustAnswer, TrustId, TrustPayment, TrustStatus, TrustTerms
+from telco.catalog.model import Settlement
 from telco.db.pool import Connection, Database
 from telco.kernel.clock import Clock
 from telco.kernel.ids import AccountRef
@@ -57,14 +58,7 @@ class TrustPayments:
                 return TrustAnswer(TrustStatus.GIVEN, terms, earlier, replayed=True)
             await store.lock_attempts(connection, subscriber.subscriber_id)
             open_trust = await store.lock_open_trust(connection, subscriber.account)
-            status = rules.decide_trust(
-                terms,
-                prepaid=subscriber.settlement == "prepaid",
-                has_open=open_trust is not None,
-                balance=Tiyn(view.main),
-                acceded_at=acceded_at,
-                now=now,
-            )
+            status = self._decide(subscriber, view.main, acceded_at, open_trust)
             if status is not TrustStatus.GIVEN:
                 return TrustAnswer(status, terms)
             trust_id = await store.insert_trust(
@@ -84,7 +78,7 @@ class TrustPayments:
                 priority=TRUST_PRIORITY,
                 valid_from=now,
                 valid_until=None,  # `end_due` ends it, so that what was consumed is known
-                origin=f"trust:{trust_id}",
+                origin=_origin(trust_id),
             )
             grant = ledger_model.grant(
                 subscriber.account,
@@ -97,6 +91,37 @@ class TrustPayments:
             return TrustAnswer(TrustStatus.GIVEN, terms, usable_until)
 
         return await self._database.transact("billing.give_trust", body)
+
+    async def check(self, subscriber: Subscriber) -> TrustStatus:
+        """Say what `give` would answer now, without giving anything."""
+        view = await self._ledger.balances(subscriber.account)
+        acceded_at = await self._subscribers.acceded_at(subscriber.subscriber_id)
+        async with self._database.acquire() as connection:
+            open_trust = await store.lock_open_trust(connection, subscriber.account)
+        return self._decide(subscriber, view.main, acceded_at, open_trust)
+
+    def _decide(
+        self, subscriber: Subscriber, balance: int, acceded_at: datetime, open_trust: TrustPayment | None
+    ) -> TrustStatus:
+        return rules.decide_trust(
+            self.terms,
+            prepaid=subscriber.settlement is Settlement.PREPAID,
+            has_open=open_trust is not None,
+            balance=Tiyn(balance),
+            acceded_at=acceded_at,
+            now=self._clock.now(),
+        )
+
+    async def owed(self, connection: Connection, account: AccountRef) -> Tiyn:
+        """Return what the next top-up would repay now; 0 without an open trust payment."""
+        trust = await store.lock_open_trust(connection, account)
+        if trust is None:
+            return Tiyn(0)
+        if trust.consumed is not None:
+            return Tiyn(trust.consumed + trust.price)
+        view = await self._ledger.balances(account, connection)
+        left = sum(bucket.balance for bucket in view.buckets if bucket.origin == _origin(trust.trust_id))
+        return Tiyn(trust.amount - left + trust.price)
 
     async def repay(self, connection: Connection, account: AccountRef, cause: str) -> Tiyn:
         """Take an open trust payment's consumed sum and price from the main balance, in the top-up's transaction.
@@ -144,8 +169,13 @@ class TrustPayments:
         """Take back what was not consumed and return what was."""
         if trust.consumed is not None:
             return trust.consumed
-        origin = f"trust:{trust.trust_id}"
+        origin = _origin(trust.trust_id)
         left = await self._ledger.drain(connection, account, f"{origin}:ended", origin=origin, contra=ADVANCED_ACCOUNT)
         consumed = Tiyn(trust.amount - left)
         await store.end_trust(connection, trust.trust_id, self._clock.now(), consumed)
         return consumed
+
+
+def _origin(trust_id: TrustId) -> str:
+    """Origin of the bucket that holds a trust payment."""
+    return f"trust:{trust_id}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from telco.db.pool import Connection
-from telco.kernel.ids import PartyId, SubscriberId
+from telco.kernel.ids import AccountRef, PartyId, SubscriberId
 from telco.kernel.money import json_money
 from telco.subscribers import rules, store, store_records
 from telco.subscribers.contracts import end_subscription
@@ -18,11 +18,11 @@ from telco.subscribers.errors import (
 )
 from telco.subscribers.model import CONSENTS_BY_NUMBER, Consent, ConsentKind, EndGround, Obligation, Origin
 
-Obligations = Callable[[Connection, PartyId], Awaitable[Sequence[Obligation]]]
-"""Asks who knows (billing, device instalments) what a party still owes, in the command's transaction."""
+Obligations = Callable[[Connection, Sequence[AccountRef]], Awaitable[Sequence[Obligation]]]
+"""Asks who knows (billing) what is still owed on a party's personal accounts, in the command's transaction."""
 
 
-async def no_obligations(_conn: Connection, _party_id: PartyId) -> Sequence[Obligation]:
+async def no_obligations(_conn: Connection, _accounts: Sequence[AccountRef]) -> Sequence[Obligation]:
     """Nobody keeps obligations."""
     return ()
 
@@ -98,7 +98,8 @@ class Consents:
         return await self._desk.carry_out("withdraw_consent", filing, body)
 
     async def _refuse_debtors(self, work: Work, party_id: PartyId) -> None:
-        owed = await self._obligations(work.conn, party_id)
+        accounts = await store.accounts_of_party(work.conn, party_id)
+        owed = await self._obligations(work.conn, [account.account for account in accounts])
         if owed:
             listed = "; ".join(f"{o.kind} {o.reference} {json_money(o.amount)}" for o in owed)
             raise ObligationsOpenError(obligations=listed)

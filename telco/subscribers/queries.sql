@@ -135,6 +135,12 @@ select true from subscribers.personal_account where shard = $1 and account_id = 
 select shard, account_id, contract_id, name, opened_at from subscribers.personal_account
 where contract_id = $1 order by opened_at, account_id;
 
+-- name: accounts_of_party
+-- The personal accounts of all contracts of a party.
+select account.shard, account.account_id, account.contract_id, account.name, account.opened_at
+from subscribers.personal_account account join subscribers.contract using (contract_id)
+where contract.party_id = $1 order by account.account_id;
+
 -- name: add_subscription
 -- A subscription begins.
 insert into subscribers.subscription (

@@ -349,8 +349,15 @@ async def check_account(conn: Connection, account: AccountRef, contract_id: Cont
 
 
 async def accounts_of_contract(conn: Connection, contract_id: ContractId) -> list[PersonalAccount]:
-    rows = await conn.fetch(Q.accounts_of_contract, contract_id)
-    return [PersonalAccount(to_account(row), row["contract_id"], row["name"], row["opened_at"]) for row in rows]
+    return [_personal_account(row) for row in await conn.fetch(Q.accounts_of_contract, contract_id)]
+
+
+async def accounts_of_party(conn: Connection, party_id: PartyId) -> list[PersonalAccount]:
+    return [_personal_account(row) for row in await conn.fetch(Q.accounts_of_party, party_id)]
+
+
+def _personal_account(row: Record) -> PersonalAccount:
+    return PersonalAccount(to_account(row), row["contract_id"], row["name"], row["opened_at"])
 
 
 async def subscriptions_of_contract(conn: Connection, contract_id: ContractId) -> list[SubscriberId]:

@@ -10,8 +10,9 @@ from telco.billing.model import TrustStatus
 from telco.catalog.model import Service
 from telco.charging.model import Result, UsageRequest
 from telco.kernel.money import tenge
-from telco.subscribers.model import Subscriber
-from tests.world import World
+from telco.subscribers.errors import ObligationsOpenError
+from telco.subscribers.model import ConsentKind, Subscriber
+from tests.world import CLERK, World
 
 pytestmark = pytest.mark.clause("PSC-3.1.6")
 
@@ -77,3 +78,23 @@ async def test_after_its_days_nothing_more_is_given_and_what_was_consumed_is_owe
 async def test_conditions(world: World, plan: str, money: str, days: int, status: TrustStatus) -> None:
     subscriber = await world.subscriber(plan, money=money, days_ago=days)
     assert (await world.trust.give(subscriber, "m1")).status is status
+
+
+async def test_checking_gives_nothing(world: World) -> None:
+    subscriber = await world.subscriber(days_ago=30)
+    assert await world.trust.check(subscriber) is TrustStatus.GIVEN
+    assert await world.left(subscriber, "trust") == 0
+    await world.trust.give(subscriber, "m1")
+    assert await world.trust.check(subscriber) is TrustStatus.ALREADY_OPEN
+
+
+@pytest.mark.clause("PSC-3.2.11")
+async def test_consent_cannot_be_withdrawn_while_something_is_owed(world: World) -> None:
+    subscriber = await world.subscriber("kcell-free", days_ago=30)
+    await world.trust.give(subscriber, "m1")
+    await _sms(world, subscriber, 1)  # 20 consumed; with the price of 75 it makes 95
+    with pytest.raises(ObligationsOpenError, match=r"95\.00"):
+        await world.subscribers.consents.withdraw(subscriber.subscriber_id, ConsentKind.PERSONAL_DATA, CLERK)
+    await _top_up(world, subscriber)
+    ended = await world.subscribers.consents.withdraw(subscriber.subscriber_id, ConsentKind.PERSONAL_DATA, CLERK)
+    assert ended == [subscriber.msisdn]

@@ -164,7 +164,7 @@ async def test_trust_payment_refused(handsets: Handsets) -> None:
     rich = await handsets.accede(amount="101")
     handsets.later(days=31)
     assert await handsets.sms(rich, "trust yes") == "Доверительный платёж доступен при балансе не более 100 ₸."
-    assert await handsets.page(rich, "*111*5*2#") == "Отменено, ничего не изменилось."
+    assert await handsets.page(new, "*111*5*2#") == "Отменено, ничего не изменилось."
 
 
 # Last charges

@@ -11,7 +11,7 @@ from telco.catalog.catalogue import Catalogue
 from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import ManualClock
-from telco.kernel.ids import PartyId
+from telco.kernel.ids import AccountRef
 from telco.kernel.money import tenge
 from telco.ledger.service import Ledger
 from telco.subscribers.errors import (
@@ -160,7 +160,7 @@ async def test_a_debtor_cannot_withdraw(
 ) -> None:
     owed = [Obligation("instalments", "phone 17", tenge("120000"))]
 
-    async def obligations(_conn: Connection, _party: PartyId) -> Sequence[Obligation]:
+    async def obligations(_conn: Connection, _accounts: Sequence[AccountRef]) -> Sequence[Obligation]:
         return owed
 
     subscribers = Subscribers(database, clock, calendar, lambda: operator, ledger, obligations=obligations)
