@@ -29,9 +29,7 @@ async def _silent_ussd(_: UssdRequest) -> UssdReply | None:
 
 
 @pytest.fixture
-async def call_me(
-    database: Database, clock: ManualClock, calendar: Calendar, translator: Translator
-) -> CallMe:
+async def call_me(database: Database, clock: ManualClock, calendar: Calendar, translator: Translator) -> CallMe:
     sms = SmsService(database, clock, None, SmsSettings(links=()), _silent_sms, _silent_ussd)
     return CallMe(database, clock, calendar, translator, sms, CallMeLimits(per_day=5, per_month=30))
 
