@@ -122,7 +122,8 @@ class Network:
         self._centre = centre
         self._service = service
         self._clock = clock
-        self._instant = instant
+        self.instant = instant
+        """May be changed at any time; what runs goes on at its pace."""
         self._handsets: dict[str, Handset] = {}
         self._talks: dict[str, Session] = {}
         self._downloads: dict[str, Session] = {}
@@ -332,7 +333,7 @@ class Network:
                 callee.ring(replace(answering, seconds=progress.used))
 
         usage = Usage(self._request_id("voice"), caller.number, "voice", other=call.peer)
-        session = Session(self._service, usage, wanted=seconds, pace=INSTANT if self._instant else TALK_PACE, show=show)
+        session = Session(self._service, usage, wanted=seconds, pace=INSTANT if self.instant else TALK_PACE, show=show)
         self._talks[caller.number] = session
         if callee is not None:
             self._talks[callee.number] = session
@@ -383,7 +384,7 @@ class Network:
             phone.meter(replace(data, used_bytes=progress.used, cost=cost_text(progress.cost)))
 
         usage = Usage(self._request_id("data"), phone.number, "data", access=_GENERATIONS[technology])
-        pace = INSTANT if self._instant else max(LEAST_DATA_PACE, size_bytes / DATA_SECONDS)
+        pace = INSTANT if self.instant else max(LEAST_DATA_PACE, size_bytes / DATA_SECONDS)
         session = Session(self._service, usage, wanted=size_bytes, pace=pace, show=show)
         self._downloads[phone.number] = session
         try:
