@@ -6,8 +6,9 @@ import pytest
 
 from telco.db.pool import Database
 from telco.kernel.clock import ManualClock
+from telco.kernel.units import Unit
 from telco.ledger.audit import audit
-from telco.ledger.model import Charge, Unit, credit, debit, grant, reserve, sum_charge
+from telco.ledger.model import Charge, credit, debit, grant, reserve, sum_charge
 from telco.ledger.service import Ledger
 from tests.ledger.conftest import data
 

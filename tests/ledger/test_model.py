@@ -71,7 +71,9 @@ def buckets(draw: st.DrawFn) -> tuple[str, Unit, int, int, int, int | None]:
 class LedgerMachine(RuleBasedStateMachine):
     """Three accounts: everything that can be asked of them, in any order."""
 
-    def __init__(self, url: str) -> None:
+    url: str
+
+    def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
         self.clock = ManualClock(START)
@@ -79,10 +81,10 @@ class LedgerMachine(RuleBasedStateMachine):
         self.models: list[Account] = []
         self.sent: list[tuple[int, Op]] = []
         self.count = 0
-        self.runner.run(self._open(url))
+        self.runner.run(self._open())
 
-    async def _open(self, url: str) -> None:
-        self.database = await Database.connect(url, min_size=1, max_size=2)
+    async def _open(self) -> None:
+        self.database = await Database.connect(self.url, min_size=1, max_size=2)
         self.ledger = Ledger(self.database, self.clock)
         async with self.database.acquire() as connection:
             await connection.execute(EMPTY)
@@ -268,11 +270,14 @@ def model_url(postgres: EmbeddedPostgres) -> Iterator[str]:
 
 def test_the_ledger_does_what_the_model_does(model_url: str) -> None:
     profile = settings(
-        max_examples=int(__import__("os").environ.get("EX", "25")),
-        stateful_step_count=int(__import__("os").environ.get("STEPS", "30")),
+        max_examples=25,
+        stateful_step_count=30,
         deadline=None,
-        derandomize=False,
         suppress_health_check=list(HealthCheck),
         print_blob=True,
     )
-    run_state_machine_as_test(lambda: LedgerMachine(model_url), settings=profile)
+
+    class Machine(LedgerMachine):
+        url = model_url
+
+    run_state_machine_as_test(Machine, settings=profile)
