@@ -11,6 +11,7 @@ from typing import Final
 import uvloop
 
 from telco import settings as configuration
+from telco.db.migrations import MigrationError
 from telco.kernel import log
 from telco.kernel.errors import DomainError
 from telco.kernel.log import LogFormat
@@ -49,10 +50,10 @@ def run(*, fresh: bool = False, once: bool = False) -> int:
                 log.configure(LogFormat.JSON, "info", journal)
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                     return runner.run(_run(home, terminal, page_port, once=once))
-    except (HomeInUseError, PortInUseError) as error:
-        terminal.error(f"telco demo: {error}")
+    except MigrationError as error:
+        terminal.error(f"telco demo: {error} Data of another version? telco demo --fresh starts over.")
         return EXIT_USAGE
-    except DomainError as error:
+    except (HomeInUseError, PortInUseError, DomainError, OSError) as error:
         terminal.error(f"telco demo: {error}")
         return EXIT_USAGE
     except KeyboardInterrupt:

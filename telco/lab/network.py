@@ -139,10 +139,23 @@ class Network:
         """Put a phone with a new SIM on the network."""
         handset = Handset(number, owner=owner, brand=brand, language=language, tell=self.feed.publish)
         self._handsets[number] = handset
-        self.feed.publish(Change("", "handsets", [each.number for each in self._handsets.values()]))
+        self._tell_phones()
         self._centre.switched_on(number)
         self.accounts.refresh(number)
         return handset
+
+    def detach(self, number: str) -> None:
+        """Switch a phone off: messages wait for it at the message centre.
+
+        Raises:
+            UnknownPhoneError: it is not in the lab.
+        """
+        self.phone(number)
+        del self._handsets[number]
+        self._tell_phones()
+
+    def _tell_phones(self) -> None:
+        self.feed.publish(Change("", "handsets", list(self._handsets)))
 
     def phone(self, number: str) -> Handset:
         """Return a phone.

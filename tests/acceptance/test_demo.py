@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from telco.lab.world import page_port_of
+from telco.settings import SettingsError
 from tests.acceptance.conftest import free_port
 from tests.acceptance.operator import environment, spawn, telco
 
@@ -116,8 +118,13 @@ async def test_a_killed_demo_is_taken_over_with_its_data_and_forgotten_on_demand
     assert _left_behind(home) == []
 
 
-@pytest.mark.parametrize("port", ["eighty", "-1", "99999"])
-async def test_a_port_that_is_none_is_refused(tmp_path: Path, port: str) -> None:
-    status, output = await telco("demo", "--once", env=_environment(tmp_path, TELCO_LAB_PORT=port))
+@pytest.mark.parametrize("port", ["eighty", "-1", "99999", "", "٨٠"])
+def test_a_port_that_is_none_is_named(port: str) -> None:
+    with pytest.raises(SettingsError, match="TELCO_LAB_PORT"):
+        page_port_of(port)
+
+
+async def test_a_wrong_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    status, output = await telco("demo", "--once", env=_environment(tmp_path, TELCO_LAB_PORT="eighty"))
     assert (status, "Traceback" in output) == (2, False)
     assert "TELCO_LAB_PORT" in output

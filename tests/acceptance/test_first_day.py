@@ -187,6 +187,9 @@ async def test_a_dialogue_that_is_hung_up_leaves_the_phone_free(operator: Operat
 @pytest.mark.clause("PSC-2.5")
 async def test_somebody_elses_number_is_not_given_twice(operator: Operator) -> None:
     user = await operator.new_user()
+    signed = sheet(9_999, user.number, "activ-simple", Language.KK)
+    card = {"iccid": signed["iccid"], "imsi": "401029999999999", "kind": "sim"}
+    await operator.service.command("/v1/sims", card)
     with pytest.raises(ServiceRefusedError) as refused:
-        await operator.service.command("/v1/accessions", sheet(9_999, user.number, "activ-simple", Language.KK))
+        await operator.service.command("/v1/accessions", signed)
     assert (refused.value.status, refused.value.code) == (409, "number_not_free")

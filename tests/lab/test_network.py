@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from telco.kernel.i18n import Language
 from telco.lab.handset import CallState, DialogueState, MessageState, Technology
 from telco.lab.network import MAX_DATA_BYTES, BadRequestError, Network, PhoneBusyError, UnknownPhoneError
 from telco.lab.user import User
@@ -97,3 +98,11 @@ async def test_a_phone_that_is_not_here_is_unknown(network: Network) -> None:
         network.dial("77019999999", "*111#")
     assert not network.sms_delivered("111", "77019999999", "text")
     network.ussd_answered("77019999999", "text", more=False)
+
+
+async def test_a_phone_that_is_switched_off_gets_its_messages_when_it_is_on(network: Network) -> None:
+    network.detach(DMITRY)
+    assert [phone.number for phone in network.phones] == [AIGERIM]
+    assert not network.sms_delivered("111", DMITRY, "later")
+    network.attach(DMITRY, owner="Дмитрий", brand="activ", language=Language.RU)
+    assert network.sms_delivered("111", DMITRY, "now")
