@@ -96,6 +96,8 @@ class Route:
     status: int
     idempotent: bool
     audit: bool
+    max_body_bytes: int | None
+    """Of a route that takes files; None for the limit of every other."""
     operation: str
     summary: str
     description: str
@@ -161,6 +163,7 @@ class Api:
         status: int | None = None,
         idempotent: bool = False,
         audit: bool | None = None,
+        max_body_bytes: int | None = None,
         errors: Sequence[type[DomainError]] = (),
         description: str | None = None,
         operation: str | None = None,
@@ -180,6 +183,7 @@ class Api:
             idempotent: needs an Idempotency-Key and answers a repetition with the first answer.
             audit: writes a row to the audit trail before it runs. By default for every method but GET; say True for a
                 read of personal data, False for what the network sends (the journal is its trail).
+            max_body_bytes: for a route that takes files; the service's limit by default.
             errors: what the feature may refuse, for the documents.
             description: more than a line; the handler's docstring by default.
             operation: the operationId; ``<tag>_<handler>`` by default.
@@ -206,6 +210,7 @@ class Api:
                     status=status or (204 if response is None else 200),
                     idempotent=idempotent,
                     audit=method in _MUTATING if audit is None else audit,
+                    max_body_bytes=max_body_bytes,
                     operation=operation or f"{tags[0]}_{name}".lower().replace(" ", "_"),
                     summary=summary,
                     description=inspect.cleandoc(description or handler.__doc__ or ""),

@@ -112,8 +112,9 @@ class Pipeline:
         Raises:
             RequestRefused, DomainError: what the caller turns into a problem.
         """
-        if (request.content_length or 0) > self._limits.max_body_bytes:
-            raise PayloadTooLargeError(limit_bytes=self._limits.max_body_bytes)
+        most_bytes = route.max_body_bytes or self._limits.max_body_bytes
+        if (request.content_length or 0) > most_bytes:
+            raise PayloadTooLargeError(limit_bytes=most_bytes)
         actor = await self._admit(route, request)
         key = parse_key(request.headers.get("Idempotency-Key")) if route.idempotent else None
         api_request = ApiRequest(
@@ -155,7 +156,7 @@ class Pipeline:
         """Read parameters and body and report every wrong field of both at once."""
         document, raw = None, b""
         if route.body is not None:
-            raw = await self._read_body(request)
+            raw = await self._read_body(request, route.max_body_bytes or self._limits.max_body_bytes)
             document = _parse_json(raw)
         path = {name: request.match_info[name] for name in route.path_names}
         query, wrong = _query(route, request)
@@ -173,7 +174,7 @@ class Pipeline:
         parts |= {f"body.{k}": v for k, v in document.items()} if isinstance(document, dict) else {"body": document}
         return _Input(path_params, query_params, body, parts)
 
-    async def _read_body(self, request: web.Request) -> bytes:
+    async def _read_body(self, request: web.Request, most_bytes: int) -> bytes:
         if (
             request.content_type != JSON
             or (request.charset or "utf-8").lower() not in ("utf-8", "utf8")
@@ -183,11 +184,11 @@ class Pipeline:
         timeout_s = self._limits.body_timeout_s
         try:
             async with asyncio.timeout(timeout_s):
-                return await request.read()
+                return await request.clone(client_max_size=most_bytes).read()
         except TimeoutError:
             raise SlowBodyError(timeout_s=round(timeout_s)) from None
         except web.HTTPRequestEntityTooLarge:
-            raise PayloadTooLargeError(limit_bytes=self._limits.max_body_bytes) from None
+            raise PayloadTooLargeError(limit_bytes=most_bytes) from None
 
     async def _once(self, route: Route, request: ApiRequest, key: str, given: _Input) -> web.Response:
         """Run the command under its key, or answer as the first time."""
