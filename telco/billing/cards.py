@@ -22,13 +22,13 @@ from telco.billing.errors import (
     RequestReusedError,
 )
 from telco.billing.model import Activation, ActivationStatus, BatchId, Card, CardBatch, CardState, PrintedCard
+from telco.billing.topups import TopUp, TopUps
 from telco.billing.trust import TrustPayments
-from telco.db import audit, outbox
+from telco.db import audit
 from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
 from telco.kernel.money import Tiyn, json_money
-from telco.ledger import model as ledger_model
 from telco.ledger.service import Ledger
 from telco.subscribers.model import Subscriber
 
@@ -54,8 +54,7 @@ class PaymentCards:
         self._database = database
         self._clock = clock
         self._calendar = calendar
-        self._ledger = ledger
-        self._trust = trust
+        self._topups = TopUps(clock, ledger, trust)
         self._pepper = pepper
 
     async def make_batch(
@@ -142,29 +141,26 @@ class PaymentCards:
     async def _credit(self, connection: Connection, subscriber: Subscriber, card: Card, request_id: str) -> Activation:
         now = self._clock.now()
         await store.mark_card_used(connection, card.serial, subscriber.subscriber_id, now)
-        credit = ledger_model.credit(
-            subscriber.account,
-            f"card:{card.serial}",
-            card.face_value,
+        top_up = TopUp(
+            account=subscriber.account,
+            subscriber_id=subscriber.subscriber_id,
+            msisdn=subscriber.msisdn,
+            amount=card.face_value,
+            op_id=f"card:{card.serial}",
             contra=CARDS_ACCOUNT,
-            details={"label": "topup.card", "serial": card.serial},
+            channel="card",
+            reference=card.serial,
+            request_id=request_id,
+            label="topup.card",
+            details={"serial": card.serial},
         )
-        [outcome] = await self._ledger.apply(connection, [credit])
-        repaid = await self._trust.repay(connection, subscriber.account, f"card:{card.serial}")
-        balance = Tiyn(outcome.main_after - repaid)
-        payload: dict[str, object] = {
-            "subscriber_id": subscriber.subscriber_id,
-            "msisdn": subscriber.msisdn,
-            "shard": subscriber.account.shard,
-            "account_id": subscriber.account.account_id,
-            "amount": card.face_value,
-            "balance": balance,
-            "channel": "card",
-            "reference": card.serial,
-            "request_id": request_id,
-        }
-        await outbox.emit(connection, "billing.credited", f"account:{subscriber.account}", payload, at=now)
-        return Activation(ActivationStatus.CREDITED, face_value=card.face_value, balance=balance, trust_repaid=repaid)
+        credited = await self._topups.credit(connection, top_up)
+        return Activation(
+            ActivationStatus.CREDITED,
+            face_value=card.face_value,
+            balance=credited.balance,
+            trust_repaid=credited.trust_repaid,
+        )
 
     async def block(self, serial: str, *, actor: str, reason: str) -> Card:
         """Refuse a lost or stolen card from now on.

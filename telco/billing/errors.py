@@ -44,3 +44,12 @@ class CardTermsError(DomainError):
     code = "card_terms"
     status = 422
     most_cards: int
+
+
+class TopUpRefusedError(DomainError):
+    """Nothing can be credited to the account {account}: {why}."""
+
+    code = "top_up_refused"
+    status = 409
+    account: str
+    why: str
