@@ -16,6 +16,10 @@ from telco.billing.balances import Balances
 from telco.billing.cards import PaymentCards
 from telco.billing.fees import FeeRunner
 from telco.billing.obligations import OpenObligations
+from telco.billing.payments import http as payments_http
+from telco.billing.payments import jobs as payments_jobs
+from telco.billing.payments import terminal_http
+from telco.billing.payments.ways import WaysIn
 from telco.billing.trust import TrustPayments
 from telco.catalog import http as catalog_http
 from telco.catalog.service import CatalogService
@@ -104,6 +108,10 @@ class App:
         self.cards = PaymentCards(self.database, clock, self.calendar, self.ledger, self.trust, pepper)
         self.obligations = OpenObligations(self.ledger, self.trust)
         self.fees = FeeRunner(self.database, clock, self.ledger, self.subscribers.fees)
+        staff = settings.staff.pepper.get_secret_value() if settings.staff.pepper else ""  # serving demands one
+        self.ways_in = WaysIn(
+            self.database, clock, self.calendar, self.ledger, self.subscribers, self.trust, staff.encode()
+        )
 
     async def _obligations(self, connection: Connection, accounts: Sequence[AccountRef]) -> list[Obligation]:
         """Billing stands on subscribers, whose withdrawal of consent asks back what is owed."""
@@ -153,6 +161,7 @@ class App:
             *ledger_jobs.jobs(self.ledger, self.clock),
             *subscribers_jobs.jobs(self.subscribers),
             *billing_jobs.jobs(self.fees, self.trust),
+            *payments_jobs.jobs(self.ways_in.transfers),
             *charging_jobs.jobs(self.charging),
             *web_jobs.jobs(self.database, self.clock),
         ):
@@ -164,6 +173,7 @@ class App:
         catalog_http.routes(api, self.catalog.current, self.clock)
         subscribers_http.routes(api, self.subscribers)
         billing_http.routes(api, self.cards, self.subscribers, self.ledger)
+        payments_http.routes(api, self.ways_in)
         charging_http.routes(api, self.charging)
         return api
 
@@ -217,6 +227,7 @@ class App:
             default_language=settings.http.language,
             public_url=settings.http.public_url,
         )
+        terminal_http.add_routes(web, self.ways_in, self.translator)
         server = await start_server(web, settings.http.host, settings.http.port)
         self._closing.push_async_callback(server.stop)
         return server

@@ -129,12 +129,14 @@ async def service(
         Settings,
         StaffSettings,
     )
+    from tests.billing.payments.examples import make_examples
     from tests.world import World
 
     world = World(database, clock, calendar)
     await world.open()
     for number in NUMBERS_IN_USE:
         await world.subscriber(money="5000", number=number)
+    await make_examples(world, next(number for number in NUMBERS_IN_USE if number != NUMBER))
     async with database.acquire() as conn:
         keys = {role: await create_principal(conn, role, [role], pepper=PEPPER, now=clock.now()) for role in Role}
     app = App(

@@ -1,0 +1,304 @@
+"""SQL of the payments' own tables; takes a connection, never commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from telco.billing.payments.model import (
+    BankDocument,
+    BankFileId,
+    Channel,
+    Correction,
+    CorrectionId,
+    CorrectionKind,
+    CorrectionState,
+    DeskDay,
+    ItemState,
+    NewPayment,
+    NewWorkItem,
+    Payment,
+    PaymentId,
+    PaymentState,
+    Provider,
+    Reason,
+    Result,
+    Shift,
+    ShiftId,
+    TakenFile,
+    TerminalAnswer,
+    WorkItem,
+    WorkItemId,
+)
+from telco.db import queries
+from telco.db.pool import Connection, Record
+from telco.kernel.ids import AccountId, AccountRef, SubscriberId
+from telco.kernel.money import Tiyn
+from telco.kernel.msisdn import Msisdn
+
+Q = queries.load("telco.billing.payments")
+_EXTERNAL_LOCK = 0x7E1CB
+
+
+async def lock_external(connection: Connection, channel: Channel, source: str, external_id: str) -> None:
+    await connection.execute(Q.lock_external, _EXTERNAL_LOCK, f"{channel}:{source}:{external_id}")
+
+
+async def insert_payment(connection: Connection, new: NewPayment, booked_at: datetime) -> PaymentId:
+    target = new.target
+    return PaymentId(
+        await connection.fetchval(
+            Q.insert_payment,
+            new.channel,
+            new.source,
+            new.external_id,
+            new.named,
+            target.msisdn,
+            target.subscriber_id,
+            target.account.shard,
+            target.account.account_id,
+            new.amount,
+            new.paid_at,
+            booked_at,
+            new.booked_by,
+            new.payer_id,
+            new.payer_name,
+            new.document_number,
+            new.receipt_no,
+            new.shift_id,
+        )
+    )
+
+
+async def set_credited(
+    connection: Connection, payment_id: PaymentId, op_id: str, trust_repaid: Tiyn, balance: Tiyn
+) -> Payment:
+    row = await connection.fetchrow(Q.set_credited, payment_id, op_id, trust_repaid, balance)
+    assert row is not None
+    return payment_of(row)
+
+
+async def payment_by_external(
+    connection: Connection, channel: Channel, source: str, external_id: str
+) -> Payment | None:
+    row = await connection.fetchrow(Q.payment_by_external, channel, source, external_id)
+    return None if row is None else payment_of(row)
+
+
+async def lock_payment(connection: Connection, payment_id: PaymentId) -> Payment | None:
+    row = await connection.fetchrow(Q.lock_payment, payment_id)
+    return None if row is None else payment_of(row)
+
+
+def payment_of(row: Record) -> Payment:
+    msisdn, subscriber_id, shift_id = row["msisdn"], row["subscriber_id"], row["shift_id"]
+    return Payment(
+        payment_id=PaymentId(row["payment_id"]),
+        channel=Channel(row["channel"]),
+        source=row["source"],
+        external_id=row["external_id"],
+        named=row["named"],
+        msisdn=None if msisdn is None else Msisdn(msisdn),
+        subscriber_id=None if subscriber_id is None else SubscriberId(subscriber_id),
+        account=_account(row),
+        op_id=row["op_id"],
+        amount=Tiyn(row["amount_tiyn"]),
+        paid_at=row["paid_at"],
+        booked_at=row["booked_at"],
+        booked_by=row["booked_by"],
+        state=PaymentState(row["state"]),
+        trust_repaid=Tiyn(row["trust_repaid_tiyn"]),
+        balance=Tiyn(row["balance_tiyn"]),
+        payer_id=row["payer_id"],
+        payer_name=row["payer_name"],
+        document_number=row["document_number"],
+        receipt_no=row["receipt_no"],
+        shift_id=None if shift_id is None else ShiftId(shift_id),
+    )
+
+
+def _account(row: Record, prefix: str = "") -> AccountRef:
+    return AccountRef(row[f"{prefix}shard"], AccountId(row[f"{prefix}account_id"]))
+
+
+def provider_of(row: Record) -> Provider:
+    return Provider(row["provider_code"], row["name"], Tiyn(row["min_tiyn"]), Tiyn(row["max_tiyn"]), row["disabled_at"])
+
+
+async def find_terminal_answer(connection: Connection, provider: str, txn_id: str) -> tuple[str, TerminalAnswer] | None:
+    """Return what the first answer was given for (the account, as it is compared) and the answer."""
+    row = await connection.fetchrow(Q.terminal_answer, provider, txn_id)
+    if row is None:
+        return None
+    answer = TerminalAnswer(
+        Reason(row["reason"]),
+        Result(row["result"]),
+        row["txn_id"],
+        Tiyn(row["amount_tiyn"]),
+        row["payment_id"],
+        replayed=True,
+    )
+    return row["account"], answer
+
+
+async def insert_terminal_answer(
+    connection: Connection, provider: str, account: str, txn_at: datetime, answer: TerminalAnswer, now: datetime
+) -> None:
+    await connection.execute(
+        Q.insert_terminal_answer,
+        provider,
+        answer.txn_id,
+        account,
+        answer.amount,
+        txn_at,
+        answer.result,
+        answer.reason,
+        answer.payment_id,
+        now,
+    )
+
+
+def taken_file_of(row: Record, *, replayed: bool) -> TakenFile:
+    return TakenFile(
+        file_id=BankFileId(row["file_id"]),
+        file_name=row["file_name"],
+        documents=row["documents"],
+        outgoing=row["outgoing"],
+        repeated=row["repeated"],
+        credited=row["credited"],
+        work_list=row["work_list"],
+        pending=row["pending"],
+        taken_at=row["taken_at"],
+        taken_by=row["taken_by"],
+        replayed=replayed,
+    )
+
+
+async def insert_documents(
+    connection: Connection, file_id: BankFileId, documents: Sequence[tuple[str, BankDocument]]
+) -> set[int]:
+    """Record documents by key and return the lines of those that were new."""
+    rows = await connection.fetch(
+        Q.insert_documents,
+        file_id,
+        [document.line for _, document in documents],
+        [key for key, _ in documents],
+        [document.receiver_account for _, document in documents],
+        [document.payer_account for _, document in documents],
+        [document.payer_id for _, document in documents],
+        [document.payer_name for _, document in documents],
+        [document.number for _, document in documents],
+        [document.document_date for _, document in documents],
+        [document.received_on for _, document in documents],
+        [document.amount for _, document in documents],
+        [document.purpose for _, document in documents],
+    )
+    return {row["line"] for row in rows}
+
+
+def document_of(row: Record) -> BankDocument:
+    return BankDocument(
+        line=row["line"],
+        number=row["number"],
+        document_date=row["document_date"],
+        received_on=row["received_on"],
+        amount=Tiyn(row["amount_tiyn"]),
+        payer_account=row["payer_account"],
+        payer_name=row["payer_name"],
+        payer_id=row["payer_id"],
+        receiver_account=row["our_account"],
+        purpose=row["purpose"],
+    )
+
+
+async def open_item(connection: Connection, item: NewWorkItem, now: datetime) -> None:
+    await connection.execute(
+        Q.open_item,
+        item.key,
+        item.kind,
+        item.reason,
+        item.channel,
+        item.source,
+        item.external_id,
+        item.named,
+        item.amount,
+        item.other_amount,
+        item.paid_at,
+        item.payment_id,
+        item.document_id,
+        dict(item.facts or {}),
+        now,
+    )
+
+
+def item_of(row: Record) -> WorkItem:
+    other, payment_id = row["other_tiyn"], row["payment_id"]
+    return WorkItem(
+        item_id=WorkItemId(row["item_id"]),
+        kind=row["kind"],
+        reason=row["reason"],
+        channel=Channel(row["channel"]),
+        source=row["source"],
+        external_id=row["external_id"],
+        named=row["named"],
+        amount=Tiyn(row["amount_tiyn"]),
+        other_amount=None if other is None else Tiyn(other),
+        paid_at=row["paid_at"],
+        payment_id=None if payment_id is None else PaymentId(payment_id),
+        document_id=row["document_id"],
+        facts=row["facts"],
+        proposal=row["proposal"],
+        state=ItemState(row["state"]),
+        opened_at=row["opened_at"],
+        decided_at=row["decided_at"],
+        decided_by=row["decided_by"],
+        decision=row["decision"],
+    )
+
+
+def shift_of(row: Record) -> Shift:
+    counted = row["counted_tiyn"]
+    return Shift(
+        ShiftId(row["shift_id"]),
+        row["desk"],
+        row["cashier"],
+        row["opened_at"],
+        row["closed_at"],
+        row["receipts"],
+        Tiyn(row["taken"]),
+        None if counted is None else Tiyn(counted),
+    )
+
+
+def desk_day_of(row: Record) -> DeskDay:
+    return DeskDay(row["desk"], row["cashier"], row["receipts"], Tiyn(row["taken"]))
+
+
+async def limits(connection: Connection, channel: Channel, day: date) -> tuple[Tiyn, Tiyn]:
+    """Return the least and the most of one payment in a channel on a day."""
+    row = await connection.fetchrow(Q.channel_limit, channel, day)
+    assert row is not None
+    return Tiyn(row["min_tiyn"]), Tiyn(row["max_tiyn"])
+
+
+def correction_of(row: Record) -> Correction:
+    target = row["target_msisdn"]
+    return Correction(
+        correction_id=CorrectionId(row["correction_id"]),
+        payment_id=PaymentId(row["payment_id"]),
+        request_id=row["request_id"],
+        kind=CorrectionKind(row["kind"]),
+        target_msisdn=None if target is None else Msisdn(target),
+        from_account=_account(row, "from_"),
+        from_op_id=row["from_op_id"],
+        reason=row["reason"],
+        state=CorrectionState(row["state"]),
+        requested_at=row["requested_at"],
+        requested_by=row["requested_by"],
+        decided_at=row["decided_at"],
+        decided_by=row["decided_by"],
+        decision=row["decision"],
+        debt_allowed=row["debt_allowed"],
+        forced=Tiyn(row["forced_tiyn"]),
+        to_account=None if row["to_shard"] is None else _account(row, "to_"),
+    )

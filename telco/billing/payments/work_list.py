@@ -1,0 +1,155 @@
+"""The work list: money and differences that need somebody to decide. Nothing is unallocated and unseen."""
+
+from __future__ import annotations
+
+from telco.billing.payments import store
+from telco.billing.payments.bank_transfers import BankTransfers
+from telco.billing.payments.errors import (
+    PaymentReusedError,
+    WorkItemDecidedError,
+    WorkItemNoMoneyError,
+    WorkItemUnknownError,
+)
+from telco.billing.payments.model import (
+    BANK_ITEM,
+    Channel,
+    DifferenceKind,
+    DocumentReason,
+    ItemState,
+    NewPayment,
+    PaymentId,
+    Target,
+    WorkItem,
+    WorkItemId,
+)
+from telco.billing.payments.service import Payments
+from telco.billing.payments.store import Q
+from telco.db import audit
+from telco.db.pool import Connection, Database
+from telco.kernel.clock import Clock
+
+NO_MONEY = frozenset({DocumentReason.NOT_RECEIVED, DocumentReason.NOT_OUR_ACCOUNT})
+"""Bank documents that are on the list although no money came."""
+
+
+class WorkList:
+    """Use cases of the work list."""
+
+    def __init__(self, database: Database, clock: Clock, payments: Payments, transfers: BankTransfers) -> None:
+        self._database = database
+        self._clock = clock
+        self._payments = payments
+        self._transfers = transfers
+
+    async def items(self, state: ItemState, kind: str | None, after: int, limit: int) -> list[WorkItem]:
+        """List items in a state, the oldest first, from beyond the id `after`."""
+        rows = await self._database.fetch(Q.work_items, state, kind, after, limit)
+        return [store.item_of(row) for row in rows]
+
+    async def search(self, external_id: str) -> list[WorkItem]:
+        """Find items by the id of what came in."""
+        return [store.item_of(row) for row in await self._database.fetch(Q.search_items, external_id, 100)]
+
+    async def allocate(self, item_id: WorkItemId, named: str, *, actor: str, reason: str) -> WorkItem:
+        """Credit an item's money to the number or account named.
+
+        Raises:
+            WorkItemUnknownError, WorkItemDecidedError
+            WorkItemNoMoneyError: it brought none.
+            PayeeMalformedError, PayeeUnknownError, PayeeEndedError, PayeePortedError
+            PaymentReusedError: the payment came in by itself meanwhile.
+
+        Contract: PSC-3.2.4-4
+        """
+        target = await self._payments.target(named)
+
+        async def body(connection: Connection) -> WorkItem:
+            item = await self._lock(connection, item_id)
+            new = await self._payment(connection, item, named, target, actor)
+            await store.lock_external(connection, new.channel, new.source, new.external_id)
+            earlier = await store.payment_by_external(connection, new.channel, new.source, new.external_id)
+            if earlier is not None:
+                raise PaymentReusedError(external_id=item.external_id)
+            payment = await self._payments.credit(connection, new)
+            if item.document_id is not None:
+                await connection.execute(Q.set_document, item.document_id, "credited", payment.payment_id)
+            return await self._decide(
+                connection, item, ItemState.ALLOCATED, actor=actor, reason=reason, payment_id=payment.payment_id
+            )
+
+        return await self._database.transact("payments.allocate_item", body)
+
+    async def close(self, item_id: WorkItemId, *, actor: str, reason: str) -> WorkItem:
+        """Close an item with what was found out: paid back, explained, corrected by the provider.
+
+        Raises:
+            WorkItemUnknownError, WorkItemDecidedError
+        """
+
+        async def body(connection: Connection) -> WorkItem:
+            item = await self._lock(connection, item_id)
+            return await self._decide(connection, item, ItemState.CLOSED, actor=actor, reason=reason)
+
+        return await self._database.transact("payments.close_item", body)
+
+    async def _lock(self, connection: Connection, item_id: WorkItemId) -> WorkItem:
+        row = await connection.fetchrow(Q.lock_item, item_id)
+        if row is None:
+            raise WorkItemUnknownError(item_id=item_id)
+        item = store.item_of(row)
+        if item.state is not ItemState.OPEN:
+            raise WorkItemDecidedError(item_id=item_id, state=item.state)
+        return item
+
+    async def _payment(
+        self, connection: Connection, item: WorkItem, named: str, target: Target, actor: str
+    ) -> NewPayment:
+        if item.kind == BANK_ITEM and item.reason not in NO_MONEY:
+            if item.document_id is None:
+                return self._plain(item, Channel.BANK, f"item:{item.item_id}", named, target, actor)
+            row = await connection.fetchrow(Q.document, item.document_id)
+            assert row is not None
+            return self._transfers.payment(row["document_key"], store.document_of(row), named, target, actor)
+        if item.kind == DifferenceKind.MISSING_HERE:
+            return self._plain(item, Channel.TERMINAL, item.external_id, named, target, actor)
+        raise WorkItemNoMoneyError(item_id=item.item_id)
+
+    def _plain(
+        self, item: WorkItem, channel: Channel, external_id: str, named: str, target: Target, actor: str
+    ) -> NewPayment:
+        return NewPayment(
+            channel=channel,
+            source=item.source,
+            external_id=external_id,
+            named=item.named or named,
+            target=target,
+            amount=item.amount,
+            paid_at=item.paid_at,
+            booked_by=actor,
+            request_id=f"work_item:{item.item_id}",
+            document_number=item.external_id if channel is Channel.BANK else None,
+        )
+
+    async def _decide(
+        self,
+        connection: Connection,
+        item: WorkItem,
+        state: ItemState,
+        *,
+        actor: str,
+        reason: str,
+        payment_id: PaymentId | None = None,
+    ) -> WorkItem:
+        now = self._clock.now()
+        row = await connection.fetchrow(Q.decide_item, item.item_id, state, now, actor, reason, payment_id)
+        assert row is not None
+        await audit.record(
+            connection,
+            at=now,
+            actor=actor,
+            action=f"payments.item_{state}",
+            subject=f"work_item:{item.item_id}",
+            ground=reason,
+            details={"kind": item.kind, "payment_id": payment_id},
+        )
+        return store.item_of(row)
