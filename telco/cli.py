@@ -13,7 +13,7 @@ from typing import Any
 import uvloop
 
 from telco import settings as configuration
-from telco.kernel import log
+from telco.kernel import log, memory
 from telco.kernel.errors import DomainError
 from telco.settings import Settings
 
@@ -107,6 +107,7 @@ async def _serve(parsed: argparse.Namespace, settings: Settings) -> int:
         loop.add_signal_handler(number, stop.set)
     app = App(settings)
     await app.start()
+    memory.settle()
     try:
         await stop.wait()
     finally:

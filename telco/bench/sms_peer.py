@@ -16,11 +16,12 @@ from typing import Any
 import uvloop
 
 from telco.sms.smpp.codec import encode_header, encode_message
-from telco.sms.smpp.pdu import Address, Command, Message, Status
+from telco.sms.smpp.pdu import UDHI, Address, Command, Message, Status
 
 _HEADER = struct.Struct(">IIII")
 _REFUSED_PAUSE_S = 0.05
-FIRST_NUMBER = 77_010_000_000
+FIRST_NUMBER = 77_010_000_001
+"""The one before it is the subscriber that all others are copies of: it alone gets notices of its accession."""
 
 
 class Peer(asyncio.Protocol):
@@ -81,12 +82,15 @@ class Work:
         self.done = asyncio.Event()
         self.answers: Counter[bytes] = Counter()
         self.refusals = 0
+        self.parts = 0
         self.began_s = 0.0
         self.ended_s = 0.0
         self._count = count
         self._ids = 0
+        self._complete = 0
         self._loop = asyncio.get_running_loop()
         self._waiting = deque(range(count))
+        self._numbers = {str(FIRST_NUMBER + index).encode() for index in range(min(count, spread))}
         self._pdus = [_message(FIRST_NUMBER + index % spread, text, code) for index in range(count)]
 
     def take(self) -> tuple[int, bytes] | None:
@@ -106,11 +110,21 @@ class Work:
         return self._ids
 
     def answered(self, data: bytes, position: int) -> None:
+        """Count a submit_sm; of a long answer only the last part completes it."""
         a = data.index(0, position)
         b = data.index(0, a + 3)
         c = data.index(0, b + 3)
-        self.answers[data[b + 3 : c]] += 1
-        if self._ids + 1 == self._count:
+        self.parts += 1
+        if data[c + 1] & UDHI:
+            body = data.index(0, data.index(0, c + 4) + 1) + 6  # behind the two times and five octets
+            if data[body + 4] != data[body + 5]:
+                return
+        number = data[b + 3 : c]
+        if number not in self._numbers:
+            return
+        self.answers[number] += 1
+        self._complete += 1
+        if self._complete == self._count:
             self.ended_s = self._loop.time()
             self.done.set()
 
@@ -136,6 +150,7 @@ async def main(count: int, window: int, text: str, code: str, spread: int, timeo
         "numbers": len(work.answers),
         "most": max(work.answers.values(), default=0),
         "refusals": work.refusals,
+        "parts": work.parts,
     }
     print(json.dumps(report), flush=True)
     await asyncio.Event().wait()  # answers enquire_link and unbind until it is ended
@@ -144,7 +159,5 @@ async def main(count: int, window: int, text: str, code: str, spread: int, timeo
 if __name__ == "__main__":
     arguments = sys.argv[1:]
     uvloop.run(
-        main(
-            int(arguments[0]), int(arguments[1]), arguments[2], arguments[3], int(arguments[4]), float(arguments[5])
-        )
+        main(int(arguments[0]), int(arguments[1]), arguments[2], arguments[3], int(arguments[4]), float(arguments[5]))
     )

@@ -116,6 +116,7 @@ class Receiver:
         self._more_to_adopt = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._accepting = True
+        self._relieved = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -189,6 +190,9 @@ class Receiver:
 
     async def _keep(self, batch: list[_Item], again: bool) -> None:
         arrivals = [item for item in batch if isinstance(item, _Arrival)]
+        while arrivals and len(self._in_hand) >= self._settings.max_in_hand:
+            self._relieved.clear()
+            await self._relieved.wait()
         now = self._clock.now()
         async with self._database.acquire() as conn:
             await self._expect(conn, [item for item in batch if isinstance(item, _Expectation)], now)
@@ -446,6 +450,7 @@ class Receiver:
 
     def _note_empty(self) -> None:
         metrics.IN_HOUSE.set(self.in_house)
+        self._relieved.set()
         if not self.in_house:
             self._empty.set()
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 import structlog
@@ -269,7 +270,7 @@ class Sender:
             int(submit.coding),
             esm_class,
             priority=1 if submit.kind is OutboundKind.REPLY else 0,
-            validity=validity((submit.valid_until - self._clock.now()).total_seconds()),
+            validity=validity(int((submit.valid_until - self._clock.now()).total_seconds())),
             registered_delivery=WANTS_RECEIPT if submit.wants_receipt else 0,
             tlvs=tlvs,
         )
@@ -386,6 +387,7 @@ class Sender:
             self.let_go((item.submit,))
 
 
+@lru_cache(maxsize=4_096)
 def address_of(number: str) -> Address:
     """Return how a number is written in a PDU: telephone numbers as international, codes and names as what they are."""
     if not number.isdigit():

@@ -79,6 +79,8 @@ class SmsSettings(BaseModel):
     """Kinds for which a delivery receipt is asked. A reply's reader is waiting for it anyway."""
     max_in_house: int = Field(default=2_000, ge=1)
     """Messages received and not yet answered; beyond it the SMSC is told to slow down (ESME_RTHROTTLED)."""
+    max_in_hand: int = Field(default=400, ge=1)
+    """Messages being answered at once; further ones wait to be stored, so that the SMSC's own window slows it down."""
     max_batch: int = Field(default=500, ge=1, le=5_000)
     """Messages stored or settled in one statement."""
     max_dialogues: int = Field(default=1_000, ge=1)

@@ -168,6 +168,8 @@ def split(text: str, limit: int = MAX_PARTS) -> SplitText:
 
 
 def _cut(text: str, coding: Coding, size: int) -> list[str]:
+    if units(text, coding) == len(text):  # every character takes one unit
+        return [text[start : start + size] for start in range(0, len(text), size)] or [text]
     parts: list[str] = []
     start = used = 0
     for position, character in enumerate(text):

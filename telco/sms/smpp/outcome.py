@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 from telco.sms.model import OutboundState
@@ -110,9 +111,10 @@ def canonical_id(message_id: str, base: IdBase) -> str:
         return message_id
 
 
-def validity(seconds: float) -> str:
+@lru_cache(maxsize=1_024)
+def validity(seconds: int) -> str:
     """Write how long a message is worth delivering as SMPP's relative time: at least a second, at most 30 days."""
-    minutes, second = divmod(min(max(int(seconds), 1), 30 * 86_400), 60)
+    minutes, second = divmod(min(max(seconds, 1), 30 * 86_400), 60)
     hours, minute = divmod(minutes, 60)
     day, hour = divmod(hours, 24)
     return f"0000{day:02d}{hour:02d}{minute:02d}{second:02d}000R"
