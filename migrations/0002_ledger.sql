@@ -47,12 +47,10 @@ create table ledger.bucket (
     last_op        text,                           -- bucket 0: the account's newest operation
     holds          jsonb,                          -- bucket 0: {hold: [deadline us, granted, held here, {bucket: held}]}
     room           text default repeat('.', 200),  -- room for the next versions of the row, given up at its first change
-    primary key (shard, account_id, bucket_no),
-    check ((bucket_no = 0) = (code = 'main')),
-    check (bucket_no = 0 or (credit_limit = 0 and others is null and holds is null))
+    primary key (shard, account_id, bucket_no)     -- the auditor checks the rest: each check here costs every operation
 );
 -- fillfactor stays 100 on purpose: a lower one makes PostgreSQL prune the page at every visit. `room` leaves the space
--- for HOT updates instead (docs/decisions/0001-ledger.md has the figures).
+-- for HOT updates instead (docs/decisions/0002-ledger.md has the figures).
 
 create index bucket_expiry on ledger.bucket (valid_until) where valid_until is not null;
 
@@ -68,7 +66,7 @@ create table ledger.operation (
     flags            smallint    not null,           -- 1 = partial, 2 = forced, 4 = only a hold that is due
     account_id       bigint      not null,
     at               timestamptz not null,
-    request_hash     bigint      not null,
+    request_hash     int         not null,
     contra           int         not null,
     grant_contra     int,
     terms            int,
@@ -136,7 +134,7 @@ where b.bucket_no = 0 and b.holds is not null;
 
 -- One operation with everything that was asked; batches travel as columns (see `apply_v1`).
 create type ledger.request as (
-    ord int, kind smallint, flags smallint, account_id bigint, op_id text, request_hash bigint,
+    ord int, kind smallint, flags smallint, account_id bigint, op_id text, request_hash int,
     contra int, grant_contra int, terms int, quantity bigint, fixed bigint,
     reserve_terms int, reserve_quantity bigint, reserve_fixed bigint,
     hold_id text, target text, grants jsonb, details text
@@ -166,7 +164,7 @@ language sql immutable as $$
     select jsonb_agg(g - 'valid_from' - 'valid_until') from jsonb_array_elements(grants) g
 $$;
 
--- Which field of a repeated request differs from the first one.
+-- Which field of a repeated request differs from the first one; null for none.
 create function ledger.first_difference_v1(o ledger.operation, r ledger.request) returns text
 language sql stable as $$
     select case
@@ -185,18 +183,18 @@ language sql stable as $$
         when o.target is distinct from r.target then 'target'
         when o.grants is distinct from ledger.without_moments_v1(r.grants) then 'grants'
         when o.details is distinct from r.details then 'details'
-        else 'request'
     end
 $$;
 
--- One operation of a batch: the numbers are in the order of `apply_v1`, the texts beside them.
-create function ledger.request_v1(i int, numbers bigint[], ops text[], holds text[], targets text[], grants text[],
-                                  details text[]) returns ledger.request
+-- One operation of a batch: its numbers in the order of `apply_v1`, its texts beside them.
+create function ledger.request_v1(i int, numbers bigint[], ops text[], holds text[], details text[], extras text[])
+returns ledger.request
 language sql immutable as $$
-    select row(i, numbers[i][4], numbers[i][5], numbers[i][1], ops[i], numbers[i][2],
-               numbers[i][6], numbers[i][15], numbers[i][9], numbers[i][10], numbers[i][13],
-               numbers[i][11], numbers[i][12], numbers[i][14],
-               holds[i], targets[i], grants[i]::jsonb, details[i])::ledger.request
+    select row(i, numbers[i][4], numbers[i][5], numbers[i][1], ops[i], numbers[i][2], numbers[i][6],
+               (x ->> 'grant_contra')::int, numbers[i][9], numbers[i][10], (x ->> 'fixed')::bigint,
+               numbers[i][11], numbers[i][12], (x ->> 'reserve_fixed')::bigint,
+               holds[i], x ->> 'target', x -> 'grants', details[i])::ledger.request
+    from (select extras[i]::jsonb as x) e
 $$;
 
 -- What an operation charged: the codes, units and amounts of its lines, the main balance last.
@@ -232,7 +230,7 @@ create type ledger.share as (
 -- the plan is the same for ten accounts and for ten million.
 create function ledger.settle_v1(
     p_shard smallint, p_now timestamptz, p_rest int[], p_numbers bigint[], p_ops text[], p_holds text[],
-    p_grants text[], p_details text[]
+    p_details text[], p_extras text[]
 ) returns setof ledger.outcome
 language plpgsql as $$
 declare
@@ -240,7 +238,7 @@ declare
     v_outcomes ledger.outcome[];
 begin
     with decision as materialized (
-        select r.i, r.account_id, r.kind, r.hold_id, r.row_at, r.previous, r.q1, r.last_bucket_no, status,
+        select r.i, r.account_id, r.kind, r.hold_id, r.row_at, r.previous, r.q1, r.last_bucket_no, r.extra, status,
                case when status = 0 then cost else 0 end as cost,
                case when status = 0 then granted else 0 end as granted,
                case when status = 0 then greatest(cost - c.from_money, 0) else 0 end as forced,
@@ -252,10 +250,11 @@ begin
                    coalesce(n.rating_unit, 1) as rating_unit2, coalesce(n.price_micro, 0) as price2
             from (
                 select i, p_numbers[i][1] as account_id, p_numbers[i][4] as kind, p_numbers[i][5] as flags,
-                       coalesce(p_numbers[i][10], 0) as q1, coalesce(p_numbers[i][13], 0) as fixed1,
-                       coalesce(p_numbers[i][12], 0) as q2, coalesce(p_numbers[i][14], 0) as fixed2,
-                       p_numbers[i][9] as terms, p_numbers[i][11] as reserve_terms, p_holds[i] as hold_id
-                from (select p_rest[k] as i from generate_series(1, cardinality(p_rest)) k) position
+                       coalesce(p_numbers[i][10], 0) as q1, coalesce((extra ->> 'fixed')::bigint, 0) as fixed1,
+                       coalesce(p_numbers[i][12], 0) as q2, coalesce((extra ->> 'reserve_fixed')::bigint, 0) as fixed2,
+                       p_numbers[i][9] as terms, p_numbers[i][11] as reserve_terms, p_holds[i] as hold_id, extra
+                from (select i, p_extras[i]::jsonb as extra
+                      from (select p_rest[k] as i from generate_series(1, cardinality(p_rest)) k) place) position
             ) p
             cross join lateral (
                 select b.ctid as row_at, b.balance as main_before, b.last_op as previous, b.last_bucket_no,
@@ -364,9 +363,9 @@ begin
                        as grant_lines
             from (
                 select *, sum((code <> 'main')::int) over (order by n) as number
-                from rows from (jsonb_to_recordset(p_grants[r.i]::jsonb) as (code text, unit smallint, amount bigint))
+                from rows from (jsonb_to_recordset(r.extra -> 'grants') as (code text, unit smallint, amount bigint))
                      with ordinality as x (code, unit, amount, n)
-                where status = 0
+                where status = 0 and r.extra ? 'grants'
             ) spec
         ) g
     ), new_bucket as (
@@ -375,7 +374,7 @@ begin
         select p_shard, d.account_id, d.last_bucket_no + row_number() over (partition by d.i order by n), unit,
                priority, amount, amount, valid_from, valid_until, code, origin
         from decision d
-        cross join lateral rows from (jsonb_to_recordset(p_grants[d.i]::jsonb) as (
+        cross join lateral rows from (jsonb_to_recordset(d.extra -> 'grants') as (
             code text, unit smallint, amount bigint, priority smallint,
             valid_from timestamptz, valid_until timestamptz, origin text)) with ordinality
             as x (code, unit, amount, priority, valid_from, valid_until, origin, n)
@@ -425,10 +424,10 @@ begin
             terms, quantity, fixed, reserve_terms, reserve_quantity, reserve_fixed, hold_id,
             moved, held, cost, granted, forced, main_after, previous, lines, grant_lines, grants, details)
         select p_shard, account_id, p_ops[i], p_now, kind, status, p_numbers[i][5], p_numbers[i][2], p_numbers[i][6],
-               p_numbers[i][15], p_numbers[i][9], p_numbers[i][10], p_numbers[i][13], p_numbers[i][11],
-               p_numbers[i][12], p_numbers[i][14], hold_id, -main_taken, main_held, cost, granted, forced,
-               main_after, previous, lines, grant_lines,
-               case when p_grants[i] is not null then ledger.without_moments_v1(p_grants[i]::jsonb) end, p_details[i]
+               (extra ->> 'grant_contra')::int, p_numbers[i][9], p_numbers[i][10], (extra ->> 'fixed')::bigint,
+               p_numbers[i][11], p_numbers[i][12], (extra ->> 'reserve_fixed')::bigint, hold_id, -main_taken,
+               main_held, cost, granted, forced, main_after, previous, lines, grant_lines,
+               case when extra ? 'grants' then ledger.without_moments_v1(extra -> 'grants') end, p_details[i]
         from decision
     )
     select (select array_agg(row(i, status, false, main_after, cost, granted, forced, codes, units, amounts, null)
@@ -579,21 +578,20 @@ end $$;
 -- Apply a batch of operations of one shard, at most one per account, in order of account.
 --
 -- Numbers come as rows {account, request hash, deadline in us, kind, flags, contra, plain, plain reserve, terms,
--- quantity, reserve terms, reserve quantity, fixed, reserve fixed, grant contra}; texts as columns whose values are
--- separated by U+001F, or null where no operation of the batch has one: that is what costs a client and us the least.
+-- quantity, reserve terms, reserve quantity}; texts as columns whose values are separated by U+001F, or null where no
+-- operation of the batch has one: that is what costs a client and us the least. An extra is JSON with what few
+-- operations have: fixed, reserve_fixed, grants, grant_contra, target.
 --
 -- `plain` is the money for the whole charge and for the whole reserve where nothing but the main balance pays and no
 -- more than its row is needed to decide; null for every other operation. What the plain statement cannot say yes to is
--- left to `settle_v1`, so it is only a shorter way to the same result. With `careful`, every account is locked before
--- anything is looked at; a batch is sent again so when another session got between, or when it runs in a caller's
--- transaction.
+-- left to `settle_v1`, so it is only a shorter way to the same result. It writes the row where it found it: had another
+-- session changed it meanwhile, it would be elsewhere by then, so nothing is written and the operation is left, too.
 --
--- The plain statement writes the row where it found it: had another session changed it meanwhile, it would be elsewhere
--- by then, so nothing is written and the operation is left to `settle_v1`, too.
+-- `p_care`: 0 trusts that the ids are new, and fails on the operation's primary key where one is not; 1 looks; 2 locks
+-- every account before anything is looked at, which is right whatever other sessions do.
 create function ledger.apply_v1(
-    p_shard smallint, p_now timestamptz, p_careful boolean,
-    p_number_rows text, p_op_column text, p_hold_column text, p_detail_column text, p_target_column text,
-    p_grant_column text,
+    p_shard smallint, p_now timestamptz, p_care int,
+    p_number_rows text, p_op_column text, p_hold_column text, p_detail_column text, p_extra_column text,
     out done int[], out mains bigint[], out others ledger.outcome[]
 ) language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -604,13 +602,12 @@ declare
     v_ops text[] := string_to_array(p_op_column, U&'\001F');
     v_holds text[] := string_to_array(p_hold_column, U&'\001F', '');
     v_details text[] := string_to_array(p_detail_column, U&'\001F', '');
-    v_targets text[];
-    v_grants text[];
+    v_extras text[];
     v_rest int[];
     v_settled ledger.outcome[];
     i int;
 begin
-    if not p_careful then
+    if p_care < 2 then
         with changed as (
             update ledger.bucket b set
                 balance = b.balance - r.plain,
@@ -641,19 +638,18 @@ begin
               and m.free + m.back >= r.plain + r.plain_reserve
               and (r.hold_id is null or m.holds_it = (r.kind <> 2))
               and (m.low_mark is null or r.plain = 0 or m.levels & 4 <> 0 or m.balance - r.plain >= m.low_mark)
-              and not exists (select from ledger.operation o
-                              where o.shard = p_shard and o.account_id = r.account_id and o.op_id = v_ops[r.i])
+              and (p_care = 0 or ( -- not `exists`, for which the planner may read all operations of a shard
+                  select o.op_id from ledger.operation o
+                  where o.shard = p_shard and o.account_id = r.account_id and o.op_id = v_ops[r.i]) is null)
             returning r.i, m.last_op as previous, new.balance as main_after, new.held - old.held as held
         ), written as (
             insert into ledger.operation (
-                shard, account_id, op_id, at, kind, status, flags, request_hash, contra, terms, quantity, fixed,
-                reserve_terms, reserve_quantity, reserve_fixed, hold_id, moved, held, cost, granted, main_after,
-                previous, details)
+                shard, account_id, op_id, at, kind, status, flags, request_hash, contra, terms, quantity,
+                reserve_terms, reserve_quantity, hold_id, moved, held, cost, granted, main_after, previous, details)
             select p_shard, v_numbers[c.i][1], v_ops[c.i], p_now, v_numbers[c.i][4], 0, v_numbers[c.i][5],
-                   v_numbers[c.i][2], v_numbers[c.i][6], v_numbers[c.i][9], v_numbers[c.i][10], v_numbers[c.i][13],
-                   v_numbers[c.i][11], v_numbers[c.i][12], v_numbers[c.i][14], v_holds[c.i], -v_numbers[c.i][7],
-                   c.held, v_numbers[c.i][7], coalesce(v_numbers[c.i][12], 0), c.main_after, c.previous,
-                   v_details[c.i]
+                   v_numbers[c.i][2], v_numbers[c.i][6], v_numbers[c.i][9], v_numbers[c.i][10],
+                   v_numbers[c.i][11], v_numbers[c.i][12], v_holds[c.i], -v_numbers[c.i][7], c.held,
+                   v_numbers[c.i][7], coalesce(v_numbers[c.i][12], 0), c.main_after, c.previous, v_details[c.i]
             from changed c
         )
         select array_agg(c.i), array_agg(c.main_after) into done, mains from changed c;
@@ -662,8 +658,7 @@ begin
         end if;
     end if;
 
-    v_targets := string_to_array(p_target_column, U&'\001F', '');
-    v_grants := string_to_array(p_grant_column, U&'\001F', '');
+    v_extras := string_to_array(p_extra_column, U&'\001F', '');
     select array_agg(n order by n) into v_rest
     from (select generate_series(1, cardinality(v_ops)) except select unnest(done)) rest (n);
 
@@ -678,11 +673,10 @@ begin
     where not exists (select from ledger.bucket b
                       where b.shard = p_shard and b.account_id = v_numbers[n][1] and b.bucket_no = 0);
     select others || array_agg(
-               case when (o).request_hash = v_numbers[n][2] then
+               case when (o).request_hash = v_numbers[n][2] and differs is null then
                     row(n, (o).status, true, (o).main_after, (o).cost, (o).granted, (o).forced,
                         t.codes, t.units, t.amounts, null)::ledger.outcome
-               else row(n, 3, false, null, 0, 0, 0, null, null, null, ledger.first_difference_v1(o, ledger.request_v1(
-                        n, v_numbers, v_ops, v_holds, v_targets, v_grants, v_details)))::ledger.outcome end)
+               else row(n, 3, false, null, 0, 0, 0, null, null, null, coalesce(differs, 'request'))::ledger.outcome end)
     into others
     from unnest(v_rest) n
     cross join lateral (
@@ -690,7 +684,9 @@ begin
         where p.shard = p_shard and p.account_id = v_numbers[n][1] and p.op_id = v_ops[n]
         offset 0
     ) prior (o)
-    cross join lateral ledger.taken_v1(o) t;
+    cross join lateral ledger.taken_v1(o) t
+    cross join lateral ledger.first_difference_v1(
+        o, ledger.request_v1(n, v_numbers, v_ops, v_holds, v_details, v_extras)) differs;
     if others is not null then
         select array_agg(n order by n) into v_rest
         from (select unnest(v_rest) except select (o).ord from unnest(others) o) rest (n);
@@ -699,16 +695,16 @@ begin
     foreach i in array coalesce(v_rest, '{}') loop
         if v_numbers[i][4] = 8 then
             others := others || ledger.reverse_v1(
-                p_shard, p_now, ledger.request_v1(i, v_numbers, v_ops, v_holds, v_targets, v_grants, v_details));
+                p_shard, p_now, ledger.request_v1(i, v_numbers, v_ops, v_holds, v_details, v_extras));
         elsif v_numbers[i][4] in (7, 10) then
             others := others || ledger.take_back_v1(
-                p_shard, p_now, ledger.request_v1(i, v_numbers, v_ops, v_holds, v_targets, v_grants, v_details));
+                p_shard, p_now, ledger.request_v1(i, v_numbers, v_ops, v_holds, v_details, v_extras));
         end if;
     end loop;
     select array_agg(n order by n) into v_rest from unnest(v_rest) n where v_numbers[n][4] not in (7, 8, 10);
     if v_rest is not null then
         select array_agg(o) into v_settled
-        from ledger.settle_v1(p_shard, p_now, v_rest, v_numbers, v_ops, v_holds, v_grants, v_details) o;
+        from ledger.settle_v1(p_shard, p_now, v_rest, v_numbers, v_ops, v_holds, v_details, v_extras) o;
         others := others || v_settled;
     end if;
 end $$;

@@ -187,7 +187,7 @@ class Bench:
                 nonlocal done
                 turn = 0
                 while time.perf_counter() < end:
-                    account_id = random.randrange(accounts) + 1
+                    account_id = int(random.random() * accounts) + 1
                     account = AccountRef(account_id % SHARDS, AccountId(account_id))
                     await one(ledger, account, f"{prefix}-{number}-{turn}")
                     turn += 1

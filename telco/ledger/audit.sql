@@ -142,6 +142,15 @@ where b.balance - b.held + b.credit_limit < 0
                   and (o.forced > 0 or o.flags & 2 <> 0 or o.kind = 9))
 limit $1;
 
+-- name: rows
+-- Buckets whose row is not made as its kind has to be.
+select shard, account_id, format('bucket %s is called %s', bucket_no, code) as detail
+from ledger.bucket
+where (bucket_no = 0) <> (code = 'main')
+   or (bucket_no = 0) <> (others is not null and last_bucket_no is not null)
+   or (bucket_no > 0 and (credit_limit <> 0 or holds is not null or last_op is not null or low_mark is not null))
+limit $1;
+
 -- name: counters
 -- Accounts whose row does not know how many buckets there are.
 select m.shard, m.account_id,

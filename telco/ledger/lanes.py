@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable
+from enum import IntEnum
 from typing import Any
 
 import asyncpg
@@ -30,10 +31,24 @@ MAX_WAITING = 20_000
 LOCK_TIMEOUT_MS = 2_000
 """How long a batch waits for an account that another transaction holds, before its operations go one by one."""
 STATEMENT_TIMEOUT_MS = 30_000
+LOOK_S = 10.0
+"""How long a lane looks for repeated ids beforehand once it met one: they come in numbers or not at all."""
 ATTEMPTS = 4
 
+
+class Care(IntEnum):
+    """How `ledger.apply_v1` goes about a batch."""
+
+    TRUST = 0
+    """Ids are taken to be new; the primary key tells if one is not."""
+    LOOK = 1
+    """Ids are looked up first."""
+    LOCK = 2
+    """Accounts are locked before anything is looked at: right whatever other sessions do."""
+
+
 _BETWEEN = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-"""Another session got between: look again with every account locked."""
+"""An id was used before, or another session got between: look again with every account locked."""
 _IN_THE_WAY = (*_BETWEEN, asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
 """Another session stayed in the way."""
 
@@ -61,6 +76,7 @@ class Lane:
         self._room: deque[asyncio.Future[None]] = deque()
         self._idle: asyncio.Future[None] | None = None
         self._stopping = False
+        self._look_until = 0.0
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._statement: Any = None
         self._task = self._loop.create_task(self._run(), name=f"ledger-lane-{shard}")
@@ -175,16 +191,17 @@ class Lane:
             await self._numbers.learn(ops)
             rows = [self._numbers.encode(op) for op in ops]
         arguments = columns(rows)
-        careful = False
+        care = Care.TRUST if self._loop.time() > self._look_until else Care.LOOK
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 statement = self._statement or await self._connect()
-                answer = await statement.fetchrow(self.shard, self._clock.now(), careful, *arguments)
+                answer = await statement.fetchrow(self.shard, self._clock.now(), care, *arguments)
                 return outcomes(ops, rows, answer)
             except _BETWEEN as error:
                 if attempt == ATTEMPTS:
                     raise
-                careful = True
+                care = Care.LOCK
+                self._look_until = self._loop.time() + LOOK_S
                 _REPEATED.labels(type(error).__name__).inc()
             except LOST_CONNECTION:
                 self._forget()

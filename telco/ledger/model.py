@@ -430,6 +430,7 @@ def credit_limit(account: AccountRef, op_id: str, limit: int, *, details: Mappin
     return Op(account, op_id, Kind.CREDIT_LIMIT, NOWHERE, Charge(Unit.MONEY, limit, (), 1, 0, ()), details=details)
 
 
+_MAX_MICRO = MAX_MONEY * MICRO
 _ALWAYS = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 
@@ -446,11 +447,11 @@ def _check_charge(field: str, charge: Charge) -> None:
         raise InvalidOperationError(field=f"{field}.rating_unit", why="must be at least 1")
     if price_micro < 0:
         raise InvalidOperationError(field=f"{field}.price_micro", why="must not be negative")
-    if not 0 <= fixed_tiyn <= MAX_MONEY:
+    if fixed_tiyn and not 0 <= fixed_tiyn <= MAX_MONEY:
         raise InvalidOperationError(field=f"{field}.fixed_tiyn", why=f"must be 0 to {MAX_MONEY} tiyn")
-    if -(-quantity // rating_unit) * price_micro > MAX_MONEY * MICRO:
+    if -(-quantity // rating_unit) * price_micro > _MAX_MICRO:
         raise InvalidOperationError(field=field, why=f"must not cost more than {MAX_MONEY} tiyn")
-    if unit == Unit.MONEY and allowances:
+    if allowances and unit == Unit.MONEY:
         raise InvalidOperationError(field=f"{field}.allowances", why="cannot pay a sum of money")
 
 

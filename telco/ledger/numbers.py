@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Any, TypeAlias
+from zlib import crc32
 
 import asyncpg
 
@@ -27,15 +27,16 @@ Terms: TypeAlias = "tuple[int, int, int, tuple[str, ...], tuple[str, ...]]"
 
 _EPOCH_US = 1_000_000
 _HALF = MICRO // 2
+_HALF_OF_HASHES = 2**31
 _LAST_PLAIN = int(Kind.RELEASE)
 _SEPARATOR = "\x1f"
 _dumps = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode
 _Q = queries.load("telco.ledger")
 
 
-Row: TypeAlias = "tuple[str, str, str | None, str | None, str | None, str | None, int]"
-"""An operation as `ledger.apply_v1` takes it: its numbers as an array literal, operation, hold, details, target and
-grants as text, and the cost when nothing but the main balance pays."""
+Row: TypeAlias = "tuple[str, str, str | None, str | None, str | None, int]"
+"""An operation as `ledger.apply_v1` takes it: its numbers as an array literal, operation, hold, details and extra as
+text, and the cost when nothing but the main balance pays."""
 
 
 class Numbers:
@@ -89,8 +90,8 @@ class Numbers:
     def encode(self, op: Op) -> Row:
         """Return `op` as `ledger.apply_v1` takes it.
 
-        The identity of the request is hashed without its moments (a hold's deadline, a grant's validity): callers
-        compute those anew for each attempt.
+        The request is hashed without its moments (a hold's deadline, a grant's validity): callers compute those anew
+        for each attempt. The hash tells most different requests apart; the database compares the fields as well.
 
         Raises:
             KeyError: a number it needs is not known yet; see `learn`.
@@ -112,44 +113,46 @@ class Numbers:
             target,
             mapping,
         ) = op
-        cost = 0
+        cost = reserve_cost = 0
         # Only the main balance may be asked to pay for these, so its row is all there is to look at.
         plain = kind <= _LAST_PLAIN and not if_due
-        charge_numbers, fixed = "NULL,NULL", "NULL"
+        charge_numbers = reserve_numbers = "NULL,NULL"
+        extra: dict[str, object] = {}
         if charge is not None:
-            unit, quantity, allowances, rating_unit, price_micro, money, fixed_tiyn = charge
-            terms = self._terms[unit + 0, rating_unit, price_micro, allowances, money]
-            charge_numbers = f"{terms},{quantity}"
+            unit, quantity, allowances, rating_unit, price_micro, money, fixed = charge
+            charge_numbers = f"{self._terms[unit + 0, rating_unit, price_micro, allowances, money]},{quantity}"
             cost = (-(-quantity // rating_unit) * price_micro + _HALF) // MICRO
-            if fixed_tiyn:
-                cost += fixed_tiyn
-                fixed = str(fixed_tiyn)
             plain = plain and MAIN in money
-        reserve_cost, reserve_numbers, reserve_fixed = 0, "NULL,NULL", "NULL"
+            if fixed:
+                extra["fixed"] = fixed
         if reserve is not None:
-            unit, quantity, allowances, rating_unit, price_micro, money, fixed_tiyn = reserve
-            terms = self._terms[unit + 0, rating_unit, price_micro, allowances, money]
-            reserve_numbers = f"{terms},{quantity}"
+            unit, quantity, allowances, rating_unit, price_micro, money, fixed = reserve
+            reserve_numbers = f"{self._terms[unit + 0, rating_unit, price_micro, allowances, money]},{quantity}"
             reserve_cost = (-(-quantity // rating_unit) * price_micro + _HALF) // MICRO
-            if fixed_tiyn:
-                reserve_cost += fixed_tiyn
-                reserve_fixed = str(fixed_tiyn)
             plain = plain and MAIN in money
-        identity = (
-            f"{kind + 0},{partial | forced << 1 | if_due << 2},{self._operator[contra]},"
-            f"{cost if plain else 'NULL'},{reserve_cost},{charge_numbers},{reserve_numbers},{fixed},{reserve_fixed},"
-            f"{'NULL' if grant_contra is None else self._operator[grant_contra]}"
-        )
-        details = _details(mapping) if mapping else None
-        request = f"{identity},{hold_id},{target},{details}"
-        grants_json = None
+            if fixed:
+                extra["reserve_fixed"] = fixed
         if grants:
-            grants_json = _dumps([_grant(spec) for spec in grants])
-            request += _dumps([(spec.code, spec.unit, spec.amount, spec.priority, spec.origin) for spec in grants])
-        digest = int.from_bytes(blake2b(request.encode(), digest_size=8).digest(), "big", signed=True)
-        deadline_us = "NULL" if deadline is None else round(deadline.timestamp() * _EPOCH_US)
-        numbers = f"{{{account_id},{digest},{deadline_us},{identity}}}"
-        return numbers, op_id, hold_id, details, target, grants_json, cost
+            extra["grants"] = [_grant(spec) for spec in grants]
+        if grant_contra is not None:
+            extra["grant_contra"] = self._operator[grant_contra]
+        if target is not None:
+            extra["target"] = target
+        flags = partial | forced << 1 | if_due << 2
+        identity = f"{kind + 0},{flags},{self._operator[contra]}"
+        details = _details(mapping) if mapping else None
+        request = f"{identity},{charge_numbers},{reserve_numbers},{hold_id},{details}"
+        extra_json = None
+        if extra:
+            plain = False
+            extra_json = _dumps(extra)
+            request += _dumps(extra | {"grants": [(spec.code, spec.unit, spec.amount, spec.origin) for spec in grants]})
+        numbers = (
+            f"{{{account_id},{crc32(request.encode()) - _HALF_OF_HASHES},"
+            f"{'NULL' if deadline is None else round(deadline.timestamp() * _EPOCH_US)},{identity},"
+            f"{cost if plain else 'NULL'},{reserve_cost},{charge_numbers},{reserve_numbers}}}"
+        )
+        return numbers, op_id, hold_id, details, extra_json, cost
 
 
 def columns(rows: Sequence[Row]) -> list[str | None]:

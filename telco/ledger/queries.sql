@@ -1,6 +1,6 @@
 -- name: apply
 -- A batch of one shard, decided and written in one pass.
-select done, mains, others from ledger.apply_v1($1, $2, $3, $4, $5, $6, $7, $8, $9);
+select done, mains, others from ledger.apply_v1($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- name: register_terms
 -- Terms get a number when they are first used.

@@ -18,7 +18,7 @@ from telco.kernel.units import Unit
 from telco.ledger import model
 from telco.ledger.batch import outcomes
 from telco.ledger.errors import LedgerStoppedError
-from telco.ledger.lanes import MAX_BATCH, Lane
+from telco.ledger.lanes import MAX_BATCH, Care, Lane
 from telco.ledger.model import (
     DEFAULT_MONEY,
     MAIN,
@@ -114,7 +114,7 @@ class Ledger:
             together = [ops[position] for position in batch]
             rows = [self._numbers.encode(op) for op in together]
             shard = together[0].account.shard
-            answer = await connection.fetchrow(_Q.apply, shard, self._clock.now(), True, *columns(rows))
+            answer = await connection.fetchrow(_Q.apply, shard, self._clock.now(), Care.LOCK, *columns(rows))
             results.update(zip(batch, outcomes(together, rows, answer), strict=True))
         return [results[position] for position in range(len(ops))]
 

@@ -28,6 +28,8 @@ DAMAGE = [
     ("entries", "delete from ledger.operator_account where code = 'revenue.data'"),
     ("refusals", "update ledger.operation set status = 1 where op_id = 'd'"),
     ("limits", "update ledger.bucket set held = balance + 1 where bucket_no = 0"),
+    ("rows", "update ledger.bucket set credit_limit = 5 where bucket_no = 1"),
+    ("rows", "update ledger.bucket set code = 'main' where bucket_no = 1"),
     ("counters", "update ledger.bucket set others = 0 where bucket_no = 0"),
 ]
 

@@ -33,6 +33,7 @@ APPLY_PARAMETERS = {
     "v_holds": "text[]",
     "v_details": "text[]",
     "v_rest": "int[]",
+    "p_care": "int",
 }
 SETTLE_PARAMETERS = {
     "p_shard": "smallint",
@@ -42,7 +43,7 @@ SETTLE_PARAMETERS = {
     "p_holds": "text[]",
     "p_details": "text[]",
     "p_rest": "int[]",
-    "p_grants": "text[]",
+    "p_extras": "text[]",
 }
 HOT = {"bucket": "bucket_pkey", "operation": "operation_pkey", "terms": "terms_pkey"}
 
