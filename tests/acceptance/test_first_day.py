@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from decimal import Decimal
 
 import pytest
 
 from telco.kernel.i18n import Language
-from telco.lab.handset import CallState, DialogueState, MessageState
+from telco.lab.handset import CallState, DialogueState, MessageState, Technology
 from telco.lab.service import ServiceRefusedError
 from telco.lab.user import User
 from tests.acceptance.operator import Operator, sheet
@@ -119,6 +121,46 @@ async def test_data_ends_when_the_money_does_and_goes_on_after_a_top_up(operator
     await user.dial(f"*111*4*{await operator.new_card('1000.00')}#")
     data = await user.use_data(10 * MEGABYTE)
     assert (data.used_bytes, data.cost, data.reason) == (10 * MEGABYTE, "150.00", None)
+
+
+@pytest.mark.clause("PSC-1.1.8")
+@pytest.mark.parametrize("by_callee", [False, True], ids=["caller", "callee"])
+async def test_hanging_up_ends_the_charge(operator: Operator, by_callee: bool) -> None:
+    user, other = await operator.new_user(balance="1000.00"), await operator.new_user()
+    operator.network.instant = False
+    try:
+        async with asyncio.TaskGroup() as group:
+            calling = group.create_task(user.call(other.number, 3600))
+            with operator.network.feed.listen() as listener:
+                while user.phone.call is None or user.phone.call.seconds == 0:
+                    await listener.next()
+            operator.network.hang_up(other.number if by_callee else user.number)
+    finally:
+        operator.network.instant = True
+    call = calling.result()
+    assert 0 < call.seconds < 3600
+    assert call.reason is None
+    cost = Decimal(math.ceil(call.seconds / 60) * 16)  # on-net: 16 a begun minute
+    assert (Decimal(call.cost or "0"), await _main(user)) == (cost, Decimal("1000.00") - cost)
+
+
+@pytest.mark.clause("PSC-1.1.8", "PSC-2.12")
+async def test_cutting_a_connection_ends_the_charge(operator: Operator) -> None:
+    user = await operator.new_user(balance="1000.00")
+    operator.network.instant = False
+    try:
+        async with asyncio.TaskGroup() as group:
+            using = group.create_task(user.use_data(60 * MEGABYTE, Technology.UMTS))
+            with operator.network.feed.listen() as listener:
+                while user.phone.data is None or user.phone.data.used_bytes == 0:
+                    await listener.next()
+            operator.network.stop_data(user.number)
+    finally:
+        operator.network.instant = True
+    data = using.result()
+    assert (data.reason, data.running) == ("stopped", False)
+    cost = Decimal(math.ceil(data.used_bytes / MEGABYTE) * 15)  # 15 a begun megabyte
+    assert (Decimal(data.cost or "0"), await _main(user)) == (cost, Decimal("1000.00") - cost)
 
 
 @pytest.mark.clause("PSC-1.1.5", "PSC-3.1.11")

@@ -64,7 +64,7 @@ export class MessageThread {
     if (message.state === "received") return time;
     if (message.state === "sending") return t("sending");
     if (message.state === "failed") return t("failed", { reason: reason(message.reason) });
-    const cost = message.cost === null ? "" : ` · ${message.cost === "0.00" ? t("free") : money(message.cost)}`;
+    const cost = message.cost === null ? "" : ` · ${money(message.cost)}`;
     return `${time} · ${t("sent")}${cost}`;
   }
 
