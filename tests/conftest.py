@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import mkdtemp
 
 import asyncpg
 import pytest
@@ -27,6 +29,24 @@ pytest_plugins = ["tests.clause_record", "pytester"]
 
 TEMPLATE = "telco_template"
 _numbers = itertools.count(1)
+_OWN_DIRECTORY = pytest.StashKey[str]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run a temporary directory of its own.
+
+    PostgreSQL refuses root, so for root its server runs as another user; every further run of pytest would close the
+    directory that runs share by default to that user, and the server of this run would stop.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = config.stash[_OWN_DIRECTORY] = mkdtemp(prefix="telco-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what the run made."""
+    if _OWN_DIRECTORY in config.stash:
+        shutil.rmtree(config.stash[_OWN_DIRECTORY], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
