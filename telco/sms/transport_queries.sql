@@ -133,8 +133,11 @@ order by inbound_id limit $3;
 
 -- name: answer_inbound
 -- Messages are done and their answers are kept, together. Returns the answers this process may send now.
+-- PINs, card codes and IINs are not kept longer than it takes to act on them: numbers are struck out of the text.
 with done as (
-    update sms.inbound as kept set state = t.state, processed_at = $3
+    update sms.inbound as kept set state = t.state, processed_at = $3,
+           body = case when kept.body ~ '[0-9]{4}' then regexp_replace(kept.body, '[0-9]{4,}', '****', 'g')
+                       else kept.body end
     from unnest($1::bigint[], $2::text[]) as t (inbound_id, state)
     where kept.inbound_id = t.inbound_id and kept.state = 'stored' and kept.owner = $4
     returning kept.inbound_id
@@ -248,8 +251,16 @@ delete from sms.early_receipt where received_at < $1;
 -- Waiting messages that nobody wants any more.
 update sms.outbound set state = 'expired', settled_at = $1 where state = 'queued' and valid_until <= $1;
 
--- name: count_by_state
--- How many messages stand where, of those that matter to an operator on duty.
-select 'inbound' as side, state, count(*) as messages from sms.inbound where state = 'stored' group by state
-union all
-select 'outbound', state, count(*) from sms.outbound where state in ('queued', 'sending') group by state;
+-- name: delete_old_inbound
+-- The oldest messages, when they are done and old enough; a bounded number of them.
+delete from sms.inbound where inbound_id in (
+    select inbound_id from (select inbound_id, received_at, state from sms.inbound order by inbound_id limit $2) as oldest
+    where received_at < $1 and state <> 'stored');
+
+-- name: delete_old_outbound
+-- The oldest messages sent or given up, when they are old enough; a bounded number of them.
+delete from sms.outbound where (outbound_id, part) in (
+    select outbound_id, part
+    from (select outbound_id, part, created_at, valid_until, state from sms.outbound
+          order by outbound_id, part limit $2) as oldest
+    where created_at < $1 and valid_until < $1 and state not in ('queued', 'sending'));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from datetime import timedelta
 
 import asyncpg
@@ -61,6 +62,14 @@ async def test_a_message_is_answered_from_the_number_it_was_sent_to(database: Da
         assert submitted.validity == "000000001000000R"  # ten minutes
         assert (submitted.source, submitted.destination) == (Address("5505", 3, 0), Address(SUBSCRIBER, 1, 1))
         assert (submitted.priority, submitted.registered_delivery) == (1, 0)
+
+
+async def test_numbers_are_struck_out_once_a_message_is_acted_on(database: Database, clock: ManualClock) -> None:
+    async with running(database, clock) as bench:
+        await bench.smsc.submit(SUBSCRIBER, "111", "card 12345678901234 now")
+        await bench.until(states("inbound"), ["processed"])
+        assert [inbound.text for inbound in bench.handled] == ["card 12345678901234 now"]
+        assert await database.fetchval("select body from sms.inbound") == "card **** now"
 
 
 async def test_the_handler_gets_the_stored_message(database: Database, clock: ManualClock) -> None:
@@ -226,6 +235,53 @@ async def test_an_empty_message_is_a_message(database: Database, clock: ManualCl
     async with running(database, clock) as bench:
         await bench.smsc.deliver(Message(Address(SUBSCRIBER), Address("5505", 3, 0), b""))
         assert await bench.phones.texts(1) == ["heard "]
+
+
+def hostile(seed: int) -> list[Message]:
+    """Messages with anything in any field that the codec lets pass."""
+    rng = random.Random(seed)
+    noise = [chr(code) for code in range(1, 256)]
+    return [
+        Message(
+            Address(rng.choice([SUBSCRIBER, "".join(rng.choices(noise, k=rng.randrange(21)))]), rng.randrange(256)),
+            Address(rng.choice(["5505", "".join(rng.choices(noise, k=rng.randrange(21)))]), rng.randrange(256)),
+            rng.randbytes(rng.randrange(0, 255)),
+            rng.choice([0, 8, rng.randrange(256)]),
+            rng.choice([0, 0x40, 0x40, rng.randrange(256) & ~0x3C]),
+            tlvs={rng.choice([0x020C, 0x020E, 0x020F, 0x1400]): rng.randbytes(rng.randrange(5)) for _ in range(4)},
+        )
+        for _ in range(300)
+    ]
+
+
+async def test_whatever_arrives_is_kept_and_harms_nobody(database: Database, clock: ManualClock) -> None:
+    messages = hostile(20260302)
+    async with running(database, clock) as bench:
+        await asyncio.gather(*(bench.smsc.deliver(message) for message in messages))
+        kept = await database.fetchval(
+            "select (select count(*) from sms.inbound) + (select count(*) from sms.inbound_part)"
+        )
+        assert kept == len(messages)
+        await bench.until("select count(*) from sms.inbound where state = 'stored'", 0)
+        assert await database.fetchval("select count(*) from sms.inbound where state = 'failed'") == 0
+        before = len(bench.phones.messages)
+        await bench.smsc.submit(OTHER, "5505", "still here?")
+        await bench.phones.until(lambda phones: ("5505", OTHER, "heard still here?") in phones.messages[before:])
+
+
+async def test_messages_long_done_are_deleted_and_others_stay(database: Database, clock: ManualClock) -> None:
+    async with running(database, clock, keep_s=86_400) as bench:
+        await bench.smsc.submit(SUBSCRIBER, "5505", "old")
+        await bench.phones.texts(1)
+        await bench.until(states("outbound"), ["accepted"])
+        clock.advance(timedelta(hours=23))
+        await bench.smsc.submit(SUBSCRIBER, "5505", "new")
+        await bench.phones.texts(2)
+        await bench.until(states("outbound"), ["accepted", "accepted"])
+        clock.advance(timedelta(hours=2))
+        await bench.service.sweep()
+        assert await database.fetchval("select array_agg(body) from sms.inbound") == ["new"]
+        assert await database.fetchval("select array_agg(body) from sms.outbound") == ["heard new"]
 
 
 # --- sending
