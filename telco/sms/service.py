@@ -14,11 +14,11 @@ import structlog
 from telco.db.pool import LOST_CONNECTION, Connection, Database
 from telco.kernel.clock import Clock
 from telco.kernel.msisdn import Msisdn
-from telco.sms import store
+from telco.sms import metrics, store
 from telco.sms.instance import Instance
 from telco.sms.limits import SenderLimits
 from telco.sms.links import Links, Listeners
-from telco.sms.model import OutboundKind, SmsHandler, UssdHandler
+from telco.sms.model import OutboundKind, OutboundState, SmsHandler, UssdHandler
 from telco.sms.receiver import Receiver
 from telco.sms.sender import Sender
 from telco.sms.settings import SmsSettings
@@ -30,6 +30,7 @@ from telco.sms.ussd_link import UssdGate, UssdToken
 
 log = structlog.get_logger(__name__)
 
+_DELETED_AT_ONCE = 5_000
 _EARLY_RECEIPT_LIVES = timedelta(hours=1)
 
 
@@ -83,6 +84,8 @@ class SmsService:
 
     async def stop(self) -> None:
         """Finish what is in hand, unbind, stop. What a time-out leaves is the next process's."""
+        if self._stopping:
+            return
         self._stopping = True
         self._receiver.refuse()
         if self._sweeper is not None:
@@ -144,6 +147,9 @@ class SmsService:
             await conn.execute(Q.expire_queued, now)
             await store.match_early_receipts(conn, None, now)
             await conn.execute(Q.delete_old_receipts, now - _EARLY_RECEIPT_LIVES)
+            keep_from = now - timedelta(seconds=self._settings.keep_s)
+            await conn.execute(Q.delete_old_inbound, keep_from, _DELETED_AT_ONCE)
+            await conn.execute(Q.delete_old_outbound, keep_from, _DELETED_AT_ONCE)
             incomplete = await conn.fetchval(Q.delete_old_parts, now - timedelta(seconds=self._settings.part_wait_s))
         if incomplete:
             log.warning("sms_parts_missing", parts=incomplete)
@@ -151,6 +157,7 @@ class SmsService:
     async def _bury(self) -> None:
         window = timedelta(seconds=self._settings.redelivery_window_s)
         buried = await self._instance.bury(self._clock.now(), window, window)
+        metrics.SENT.labels("any", OutboundState.UNKNOWN.value).inc(buried.given_up)
         if buried.adopted:
             await self._receiver.adopt()
 

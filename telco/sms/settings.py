@@ -103,6 +103,8 @@ class SmsSettings(BaseModel):
     """The longest message that is sent, in parts; a longer text is cut."""
     part_wait_s: float = Field(default=900.0, gt=0)
     """How long the missing parts of a received message are waited for."""
+    keep_s: float = Field(default=90 * 86_400.0, gt=0)
+    """How long messages that are done are kept."""
     redelivery_window_s: float = Field(default=300.0, gt=0)
     """How long after a session's end an identical message is taken for a redelivery of one whose answer may be lost."""
     late_answer_s: float = Field(default=20.0, gt=0)

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -281,12 +282,19 @@ async def test_a_killed_service_answers_everything_once_or_says_that_it_does_not
     assert len(unknown) <= 3 * 100  # at most a window at each death
 
 
-@pytest.mark.timeout(180)
-async def test_a_killed_database_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+@pytest.fixture
+async def mortal(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """A durable server of the test's own, to be killed."""
     server = EmbeddedPostgres(tmp_path / "data", {"shared_buffers": "64MB"})
-    server.start()
+    await asyncio.to_thread(server.start)
     await migrate(server.url())
-    database = await Database.connect(server.url())
+    yield server
+    await asyncio.to_thread(server.stop)
+
+
+@pytest.mark.timeout(180)
+async def test_a_killed_database_loses_nothing_that_was_acknowledged(mortal: EmbeddedPostgres) -> None:
+    database = await Database.connect(mortal.url())
     smsc, phones = Smsc(SystemClock(), {"telco": "telco"}), Tally()
     smsc.attach(phones)
     await smsc.start()
@@ -296,16 +304,14 @@ async def test_a_killed_database_loses_nothing_that_was_acknowledged(tmp_path: P
         asyncio.ensure_future(smsc.submit(f"7701{number:07d}", "5505", f"m{number}")) for number in range(MESSAGES)
     ]
     await phones.until(lambda each: len(each.messages) >= MESSAGES / 4)
-    await asyncio.to_thread(server.kill)
-    await asyncio.to_thread(server.start)
+    await asyncio.to_thread(mortal.kill)
+    await asyncio.to_thread(mortal.start)
     await asyncio.gather(*sending)
     await phones.texts(MESSAGES)
     await until(database, "select count(*) from sms.outbound where state = 'accepted'", MESSAGES)
     await service.stop()
     doubled = [text for text, count in phones.answers.items() if count > 1]
-    rows = await database.fetch("select * from sms.outbound where body = any($1)", doubled)
-    assert doubled == [], rows
+    assert doubled == [], await database.fetch("select * from sms.outbound where body = any($1)", doubled)
     assert await database.fetchval("select count(*) from sms.inbound where state = 'processed'") == MESSAGES
     await smsc.stop()
     await database.close()
-    server.stop()
