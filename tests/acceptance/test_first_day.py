@@ -235,3 +235,17 @@ async def test_somebody_elses_number_is_not_given_twice(operator: Operator) -> N
     with pytest.raises(ServiceRefusedError) as refused:
         await operator.service.command("/v1/accessions", signed)
     assert (refused.value.status, refused.value.code) == (409, "number_not_free")
+
+
+async def test_a_flood_from_one_number_is_stopped_and_others_notice_nothing(operator: Operator) -> None:
+    flooder, other = await operator.new_user(), await operator.new_user()
+    pages = [await flooder.dial("*111*1#") for _ in range(40)]  # 30 at once are allowed
+    assert pages[0].reason is None
+    assert pages[-1].reason == "unavailable"
+    for _ in range(40):  # 20 at once are allowed
+        operator.network.send_sms(flooder.number, "111", "баланс")
+    assert "0 ₸" in (await other.dial("*111*1#")).text
+    assert "0 ₸" in await other.ask("111", "баланс")
+    await flooder.quiet()
+    answers = [message for message in flooder.phone.messages if "Баланс" in message.text]
+    assert 0 < len(answers) <= 20
