@@ -215,6 +215,7 @@ class App:
         health.add("postgresql", database_check(self.database), required=True)
         health.add("redis", redis_check(self.redis), required=False)
         health.add("smsc", self._check_links, required=False)
+        health.add("outbox", self._check_outbox, required=False)
         web = create_app(
             self.api(),
             db=self.database,
@@ -235,6 +236,9 @@ class App:
     async def _check_links(self) -> str | None:
         health = self.sms.health
         return None if health.links_bound else f"none of {health.links} links to the SMSC is bound"
+
+    async def _check_outbox(self) -> str | None:
+        return None if self.outbox.running else "no events are dispatched: notices do not leave"
 
     async def stop(self) -> None:
         """Take nothing new, finish what is in hand, close: nothing acknowledged is lost."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import uvloop
 
 from telco import settings as configuration
@@ -42,6 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             return runner.run(command(parsed, settings))
     except DomainError as error:
         print(f"telco: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except (asyncpg.InvalidSchemaNameError, asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError):
+        print("telco: the database has not this version's schema; run telco migrate", file=sys.stderr)
+        return EXIT_USAGE
+    except (asyncpg.PostgresError, OSError) as error:
+        print(f"telco: the database cannot be used: {error}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
         return EXIT_FINDINGS

@@ -63,8 +63,8 @@ class DatabaseSettings(Group):
     """Address of the database: ``postgresql://user:password@host:5432/telco``."""
     min_connections: int = Field(default=2, ge=1, le=1_000)
     """Connections kept open by a process."""
-    max_connections: int = Field(default=20, ge=4, le=1_000)
-    """Connections a process opens at most."""
+    max_connections: int = Field(default=20, ge=12, le=1_000)
+    """Connections a process opens at most; below 12 its listeners and jobs would leave none to commands."""
 
 
 class RedisSettings(Group):

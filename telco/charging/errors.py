@@ -20,3 +20,11 @@ class SessionReusedError(DomainError):
     code = "session_reused"
     status = 409
     session_id: str
+
+
+class ReportReusedError(DomainError):
+    """The id or sequence number was used before with another {field}. A repetition has to be the same."""
+
+    code = "report_reused"
+    status = 409
+    field: str

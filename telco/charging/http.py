@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from telco.charging.errors import SessionReusedError, UsageQuantityError
+from telco.charging.errors import ReportReusedError, SessionReusedError, UsageQuantityError
 from telco.charging.model import UsageRequest
 from telco.charging.schemas import GrantOut, LocationIn, LocationOut, ReportIn, SessionId, UsageIn
 from telco.charging.service import Charging
@@ -18,7 +18,7 @@ def _usage(body: UsageIn) -> UsageRequest:
 
 
 def routes(api: Api, charging: Charging) -> None:
-    """Declare the charging routes. Requests are idempotent by session and sequence number, or by event id."""
+    """Declare the charging routes. Requests repeat safely: by session and sequence number, by subscriber and event."""
 
     async def start(_: ApiRequest, body: UsageIn) -> GrantOut:
         """A request without units gets the default portion. `final` grants all that is left."""
@@ -33,14 +33,14 @@ def routes(api: Api, charging: Charging) -> None:
         return GrantOut.model_validate(await charging.stop(session_id, body.seq, body.used))
 
     async def event(_: ApiRequest, body: UsageIn) -> GrantOut:
-        """`requested` is how much was used; 1 by default."""
+        """`requested` is how much was used; 1 by default. A repeated `request_id` of a subscriber is charged once."""
         return GrantOut.model_validate(await charging.event(_usage(body)))
 
     async def location(_: ApiRequest, body: LocationIn) -> LocationOut:
         """An arrival in a partner's country sends the roaming warning by SMS, once."""
         return LocationOut(arrived=await charging.entered_network(body.msisdn, body.network))
 
-    errors = [UsageQuantityError, SessionReusedError]
+    errors = [UsageQuantityError, SessionReusedError, ReportReusedError]
     declared = {"roles": _NETWORK, "tags": _TAGS, "audit": False, "errors": errors}
     api.post("/charging/v1/sessions", body=UsageIn, response=GrantOut, summary="Begin a session", **declared)(start)
     api.post(

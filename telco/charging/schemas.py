@@ -8,12 +8,15 @@ from pydantic import Field
 
 from telco.catalog.model import Access, Direction, Service
 from telco.charging.model import Result
+from telco.ledger.model import MAX_QUANTITY
 from telco.web.fields import ApiModel, MoneyOut, MsisdnText
 
 SessionId = Annotated[
     str, Field(min_length=1, max_length=100, pattern=r"^[\x21-\x7e]+$", examples=["pgw1;1700000000;42"])
 ]
-Quantity = Annotated[int, Field(ge=0, le=1 << 50, description="In the service's unit: seconds, bytes or messages.")]
+Quantity = Annotated[
+    int, Field(ge=0, le=MAX_QUANTITY, description="In the service's unit: seconds, bytes or messages.")
+]
 Network = Annotated[str, Field(pattern=r"^[0-9]{5,6}$", description="MCC and MNC (ITU-T E.212).", examples=["25001"])]
 
 

@@ -19,7 +19,7 @@ from telco.catalog.model import Access, FairUse, Portion, Service
 from telco.catalog.rates import Profile, Rate, Usage
 from telco.catalog.rating import portion, rate
 from telco.charging import rules, store
-from telco.charging.errors import SessionReusedError, UsageQuantityError
+from telco.charging.errors import ReportReusedError, SessionReusedError, UsageQuantityError
 from telco.charging.model import Grant, Result, UsageRequest
 from telco.charging.store import Session, SessionState
 from telco.db import outbox
@@ -28,13 +28,13 @@ from telco.kernel.clock import Clock
 from telco.kernel.money import Tiyn
 from telco.kernel.msisdn import Msisdn
 from telco.ledger import model as ledger_model
-from telco.ledger.model import Charge, Op, Outcome, Status
+from telco.ledger.model import MAX_QUANTITY, Charge, Op, Outcome, Status
 from telco.ledger.service import Ledger
 from telco.subscribers.model import PlanState, Subscriber, SubscriptionState
 from telco.subscribers.service import Subscribers
 
-MOST_UNITS = 1 << 50
-"""No report is larger than a pebibyte; what is, is a fault of the network's counter."""
+MOST_UNITS = MAX_QUANTITY
+"""No report is larger than what the ledger takes, a petabyte; one that is, is a fault of the network's counter."""
 HOLD_GRACE = timedelta(minutes=5)
 """How much longer than a portion's validity its hold stands before the sweeper returns it."""
 SILENT_FOR = timedelta(hours=2)
@@ -108,12 +108,15 @@ class Charging:
 
         Raises:
             UsageQuantityError: a negative or absurd quantity.
+            ReportReusedError: the sequence number was used for a report with other contents.
         """
         _check_quantity(used)
         _check_quantity(requested or 0)
         session = await self._at(session_id, seq)
         if isinstance(session, Result):
             return Grant(session)
+        if session.state is SessionState.CLOSED:
+            return Grant(Result.CLOSED_SESSION)
         session = replace(session, request=replace(session.request, requested=requested))
         grant = await self._count(session, seq, used, more=True)
         await store.count_usage(self._database, session_id, seq, used, self._clock.now(), SessionState.OPEN)
@@ -131,6 +134,12 @@ class Charging:
 
     async def event(self, request: UsageRequest) -> Grant:
         """Charge something at once: a message, a content event, or usage that was reported afterwards.
+
+        An event is known by its id within the subscriber's account; the same again is answered as before.
+
+        Raises:
+            UsageQuantityError: a negative or absurd quantity.
+            ReportReusedError: the id was used for another event.
 
         Contract: PSC-3.1.1, PSC-3.2.5
         """
@@ -155,7 +164,7 @@ class Charging:
                 forced=not found.controlled,
             )
         )
-        return _granted(outcome, found, quantity if outcome.status is Status.OK else 0, 0)
+        return _granted(outcome, found, asked=quantity, granted=quantity)
 
     async def entered_network(self, msisdn: Msisdn, network: str) -> bool:
         """Note where a subscriber registered; True when it is a partner's country that he just arrived in.
@@ -253,7 +262,7 @@ class Charging:
         outcome = await self._ledger.submit(
             ledger_model.reserve(
                 session.account,
-                f"{session.session_id}:0",
+                f"session:{session.session_id}:0",
                 Charge(*found.charge(size), fixed_tiyn=found.connection),
                 hold_id=session.session_id,
                 hold_deadline=self._deadline(session),
@@ -262,22 +271,22 @@ class Charging:
                 details=_details(session.request, found),
             )
         )
-        return _granted(outcome, found, size, _validity(session))
+        return _held(outcome, session, size)
 
     async def _count(self, session: Session, seq: int, used: int, *, more: bool) -> Grant:
         found = session.rate
         after = session.used + used
         size = _portion(session, already=after) if more else 0
         if rules.rateless(found):
-            return Grant(Result.GRANTED, size, _validity(session), label=found.label)
+            again = session.last_seq == seq
+            return Grant(Result.GRANTED, size, _validity(session), label=found.label, replayed=again)
         outcome = await self._ledger.submit(self._use(session, seq, used, size))
         if not found.controlled:
-            size_granted = size if outcome.status is Status.OK else 0
-            return replace(_granted(outcome, found, size_granted, _validity(session)), granted=size_granted)
-        return _granted(outcome, found, size, _validity(session))
+            return _granted(outcome, found, asked=size, granted=size, validity_s=_validity(session))
+        return _held(outcome, session, size)
 
     def _use(self, session: Session, seq: int, used: int, size: int) -> Op:
-        found, op_id = session.rate, f"{session.session_id}:{seq}"
+        found, op_id = session.rate, f"session:{session.session_id}:{seq}"
         fixed = found.connection if session.used == 0 and used > 0 else Tiyn(0)
         charge = Charge(*found.charge(used, session.used), fixed_tiyn=fixed)
         details = _details(session.request, found)
@@ -330,12 +339,24 @@ def _portion(session: Session, *, already: int) -> int:
     return min(most, asked) if asked else most
 
 
-def _granted(outcome: Outcome, found: Rate, asked: int, validity_s: int) -> Grant:
+def _held(outcome: Outcome, session: Session, asked: int) -> Grant:
+    """Tell what a reservation gave."""
+    granted = min(asked, outcome.granted_quantity)
+    return _granted(outcome, session.rate, asked=asked, granted=granted, validity_s=_validity(session))
+
+
+def _granted(outcome: Outcome, found: Rate, *, asked: int, granted: int, validity_s: int = 0) -> Grant:
+    """Tell what came of it; of what was asked for, `granted` was given.
+
+    Raises:
+        ReportReusedError: the id stands for a request with other contents.
+    """
     cost = Tiyn(outcome.cost_tiyn)
-    if outcome.status is not Status.OK:
-        return Grant(Result.INSUFFICIENT_FUNDS, cost=cost, label=found.label, replayed=outcome.replayed)
-    granted = min(asked, outcome.granted_quantity) if validity_s else asked
-    if asked and granted == 0:
+    if outcome.status is Status.CONFLICT:
+        raise ReportReusedError(field=outcome.conflict_field or "contents")
+    if outcome.status not in (Status.OK, Status.INSUFFICIENT_FUNDS):
+        raise LookupError(f"the ledger answered {outcome.status.name} to {outcome.op_id}")
+    if outcome.status is Status.INSUFFICIENT_FUNDS or (asked and granted == 0):
         return Grant(Result.INSUFFICIENT_FUNDS, cost=cost, label=found.label, replayed=outcome.replayed)
     result = Result.FINAL if granted < asked else Result.GRANTED
     return Grant(result, granted, validity_s, cost, label=found.label, replayed=outcome.replayed)

@@ -28,6 +28,8 @@ IDLE_POLL_S = 1.0
 KEEP_DISPATCHED = timedelta(days=7)
 _FIRST_RETRY = timedelta(seconds=1)
 _LONGEST_RETRY = timedelta(minutes=10)
+_DOUBLINGS = 10
+"""After so many the longest wait is reached; a higher power would only overflow."""
 
 _Q = queries.load("telco.db")
 _DISPATCHED = Counter("telco_outbox_events_total", "Events handed to their consumers", ["topic", "result"])
@@ -81,6 +83,11 @@ class Dispatcher:
             await self._task
             self._task = None
 
+    @property
+    def running(self) -> bool:
+        """Whether events are being dispatched; for /ready."""
+        return self._task is not None and not self._task.done()
+
     async def _run(self) -> None:
         while not self._stopping:
             try:
@@ -93,6 +100,9 @@ class Dispatcher:
                             await listener.remove_listener("telco_outbox", self._on_notify)
             except LOST_CONNECTION as error:
                 log.warning("outbox_waits_for_database", error=str(error))
+                await asyncio.sleep(IDLE_POLL_S)
+            except Exception:  # a full disk, a read-only server, lost conflicts: dispatching goes on when that is over
+                log.exception("outbox_interrupted")
                 await asyncio.sleep(IDLE_POLL_S)
 
     def _on_notify(self, *_: object) -> None:
@@ -131,7 +141,7 @@ class Dispatcher:
             for consumer in self._consumers.get(event.topic, ()):
                 await consumer(event)
         except Exception as error:  # whatever a consumer raises, the others' events go on
-            wait = min(_FIRST_RETRY * 2**event.attempts, _LONGEST_RETRY)
+            wait = min(_FIRST_RETRY * 2 ** min(event.attempts, _DOUBLINGS), _LONGEST_RETRY)
             log.exception("outbox_consumer_failed", topic=event.topic, event_id=event.event_id)
             await connection.execute(_Q.postpone_event, event.event_id, now + wait, repr(error)[:500])
             _DISPATCHED.labels(event.topic, "failed").inc()

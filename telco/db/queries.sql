@@ -21,7 +21,7 @@ update kernel.outbox set dispatched_at = $2 where event_id = any($1::bigint[]);
 
 -- name: postpone_event
 -- An event whose consumer failed waits longer each time.
-update kernel.outbox set attempts = attempts + 1, not_before = $2, last_error = $3 where event_id = $1;
+update kernel.outbox set attempts = least(attempts + 1, 30000), not_before = $2, last_error = $3 where event_id = $1;
 
 -- name: delete_dispatched
 -- Events dispatched before a moment, a bounded number of them.

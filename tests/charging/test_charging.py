@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from telco.catalog.model import Access, Direction, Service
-from telco.charging.errors import SessionReusedError, UsageQuantityError
+from telco.charging.errors import ReportReusedError, SessionReusedError, UsageQuantityError
 from telco.charging.model import Grant, Result, UsageRequest
 from telco.kernel.money import tenge
 from telco.kernel.units import GIGABYTE, MEGABYTE
@@ -109,7 +109,7 @@ async def test_a_request_without_units_gets_the_default_portion(world: World) ->
         assert grant.granted == 300
 
 
-@pytest.mark.parametrize("quantity", [-1, (1 << 50) + 1])
+@pytest.mark.parametrize("quantity", [-1, 10**15 + 1])
 async def test_no_grant_is_negative_and_no_report_absurd(world: World, quantity: int) -> None:
     subscriber = await world.subscriber("kcell-free", money="1000")
     with pytest.raises(UsageQuantityError):
@@ -307,3 +307,44 @@ async def test_unlimited_data_slows_down_after_its_threshold_until_the_next_peri
     await world.fees.run()
     renewed = await world.charging.update("data", 3, MEGABYTE)
     assert (renewed.result, renewed.speed_kbps) == (Result.GRANTED, None)
+
+
+async def test_a_repetition_with_other_contents_is_refused_and_not_called_a_want_of_money(world: World) -> None:
+    subscriber = await world.subscriber("kcell-free", money="1000")
+    await world.charging.event(_sms(subscriber))
+    with pytest.raises(ReportReusedError):
+        await world.charging.event(_sms(subscriber, other=OTHER))
+    await world.charging.start(_call(subscriber))
+    await world.charging.update("call", 1, 60)
+    with pytest.raises(ReportReusedError):
+        await world.charging.update("call", 1, 61)
+
+
+async def test_sessions_and_events_do_not_share_their_ids(world: World) -> None:
+    subscriber = await world.subscriber("kcell-free", money="1000")
+    await world.charging.start(_call(subscriber, request_id="event:abc"))
+    assert (await world.charging.event(_sms(subscriber, "abc:0"))).given
+
+
+async def test_free_calls_are_repeated_and_ended_like_others(world: World) -> None:
+    subscriber = await world.subscriber("kcell-free", money="0")
+    await world.charging.start(_call(subscriber, HELPDESK))
+    updates = [await world.charging.update("call", 1, 60) for _ in range(2)]
+    assert [grant.replayed for grant in updates] == [False, True]
+    stops = [await world.charging.stop("call", 2, 60) for _ in range(2)]
+    assert [(grant.result, grant.replayed) for grant in stops] == [(Result.GRANTED, False), (Result.GRANTED, True)]
+    assert (await world.charging.update("call", 2, 60)).result is Result.CLOSED_SESSION
+
+
+@pytest.mark.clause("PSC-3.1.2", "PSC-3.2.5")
+async def test_where_usage_is_not_controlled_a_debt_may_arise(world: World) -> None:
+    now = world.clock.now()
+    roaming = world.catalog.current().roaming_at(now)
+    network = next(country.networks[0] for country in roaming.countries if not country.controlled)
+    subscriber = await world.subscriber("kcell-free", money=str(roaming.threshold_tiyn // 100))
+    start = await world.charging.start(_data(subscriber, visited=network))
+    assert start.given
+    grant = await world.charging.update("data", 1, GIGABYTE)
+    assert grant.given
+    assert grant.granted > 0
+    assert await world.main(subscriber) < 0

@@ -81,3 +81,37 @@ async def test_two_dispatchers_share_the_work(database: Database, clock: ManualC
     await _emit(database, clock, *(str(n) for n in range(500)))
     await asyncio.gather(*(dispatcher.drain() for dispatcher in dispatchers))
     assert sorted(seen, key=int) == [str(n) for n in range(500)]
+
+
+async def test_an_event_that_failed_for_days_stops_nothing(database: Database, clock: ManualClock) -> None:
+    seen: list[str] = []
+
+    async def consume(event: OutboxEvent) -> None:
+        if event.key == "bad":
+            raise ValueError("cannot be understood")
+        seen.append(event.key)
+
+    dispatcher = Dispatcher(database, clock)
+    dispatcher.subscribe("test.happened", consume)
+    await _emit(database, clock, "bad", "good")
+    await database.fetch("update kernel.outbox set attempts = 30000 where key = 'bad'")
+    await dispatcher.drain()
+    assert seen == ["good"]
+
+
+async def test_dispatching_goes_on_after_an_error_of_the_database(database: Database, clock: ManualClock) -> None:
+    arrived = asyncio.Event()
+
+    async def consume(_: OutboxEvent) -> None:
+        arrived.set()
+
+    dispatcher = Dispatcher(database, clock)
+    dispatcher.subscribe("test.happened", consume)
+    await database.fetch("alter table kernel.outbox rename to gone")
+    await dispatcher.start()
+    await database.fetch("alter table kernel.gone rename to outbox")
+    await _emit(database, clock, "a")
+    async with asyncio.timeout(30):
+        await arrived.wait()
+    assert dispatcher.running
+    await dispatcher.stop()
