@@ -41,17 +41,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         command: Command = parsed.command
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(command(parsed, settings))
-    except DomainError as error:
-        print(f"telco: {error}", file=sys.stderr)
-        return EXIT_USAGE
-    except (asyncpg.InvalidSchemaNameError, asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError):
-        print("telco: the database has not this version's schema; run telco migrate", file=sys.stderr)
-        return EXIT_USAGE
-    except (asyncpg.PostgresError, OSError) as error:
-        print(f"telco: the database cannot be used: {error}", file=sys.stderr)
-        return EXIT_USAGE
     except KeyboardInterrupt:
         return EXIT_FINDINGS
+    except Exception as error:
+        sentence = _explained(error)
+        if sentence is None:
+            raise
+        print(f"telco: {sentence}", file=sys.stderr)
+        return EXIT_USAGE
+
+
+def _explained(error: Exception) -> str | None:
+    """Say what to do about an error that is not a defect of telco's; None for one that is."""
+    match error:
+        case DomainError():
+            return str(error)
+        case asyncpg.InvalidSchemaNameError() | asyncpg.UndefinedTableError() | asyncpg.UndefinedFunctionError():
+            return "the database does not have this version's schema; run telco migrate"
+        case asyncpg.PostgresError() | OSError():
+            return f"the database cannot be used: {error}"
+        case _:
+            return None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -32,7 +32,7 @@ class Home:
     def __init__(self, directory: Path) -> None:
         self.directory = directory.absolute()
         self.log = self.directory / "telco.log"
-        self._file = self.directory / "demo.json"
+        self.file = self.directory / "demo.json"
         self._memory: dict[str, Any] = {}
         self.postgres = EmbeddedPostgres(self.directory / "postgres")
         self.redis = EmbeddedRedis(self.directory / "redis")
@@ -83,12 +83,12 @@ class Home:
     @property
     def fresh(self) -> bool:
         """Whether no demo has been here, or none that got as far as its secrets."""
-        return not self._file.exists()
+        return not self.file.exists()
 
     def recall(self) -> None:
         """Read what was remembered; make the secrets when there are none."""
-        if self._file.exists():
-            self._memory = json.loads(self._file.read_text("utf-8"))
+        if self.file.exists():
+            self._memory = json.loads(self.file.read_text("utf-8"))
         else:
             self._memory = {
                 "staff_pepper": secrets.token_hex(PEPPER_BYTES),
@@ -131,9 +131,9 @@ class Home:
 
     def _save(self) -> None:
         """Write what is remembered, whole or not at all, readable for its owner only."""
-        draft = self._file.with_suffix(".new")
+        draft = self.file.with_suffix(".new")
         with open(draft, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             json.dump(self._memory, file, ensure_ascii=False, indent=1)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(self._file)
+        draft.replace(self.file)
