@@ -53,7 +53,7 @@ async def test_a_card_tops_up_once_and_the_waiting_fee_is_taken(operator: Operat
     code = await operator.new_card("5000.00")
     assert "5 000 ₸" in (await user.dial(f"*111*4*{code}#")).text
     user.put_away()
-    await user.receive(containing="2 990 ₸")  # the fee's notice
+    await user.receive(containing="списана плата 2 990 ₸")
     assert await _main(user) == Decimal("2010.00")  # 5000 - 2990
     assert await _left(user) == {"data.any": 12_000 * MEGABYTE, "voice.any": 100 * 60, "sms.any": 50}
     other = await operator.new_user()
