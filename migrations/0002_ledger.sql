@@ -46,7 +46,7 @@ create table ledger.bucket (
     origin         text        not null,
     last_op        text,                           -- bucket 0: the account's newest operation
     holds          jsonb,                          -- bucket 0: {hold: [deadline us, granted, held here, {bucket: held}]}
-    room           text default repeat('.', 200),  -- room for the next versions of the row, given up at its first change
+    room           text default repeat('.', 120),  -- room for the next versions of the row, given up at its first change
     primary key (shard, account_id, bucket_no)     -- the auditor checks the rest: each check here costs every operation
 );
 -- fillfactor stays 100 on purpose: a lower one makes PostgreSQL prune the page at every visit. `room` leaves the space
