@@ -52,8 +52,8 @@ class Sizes:
     window: int = 500
 
 
-FULL = Sizes(subscribers=200_000, commands=100_000, static=50_000, singles=2_000, rounds=3)
-QUICK = Sizes(subscribers=20_000, commands=12_000, static=8_000, singles=300, rounds=2)
+FULL = Sizes(subscribers=200_000, commands=60_000, static=30_000, singles=2_000, rounds=3)
+QUICK = Sizes(subscribers=20_000, commands=8_000, static=5_000, singles=200, rounds=2)
 
 
 class Load(NamedTuple):

@@ -94,10 +94,14 @@ class Links:
 
     def send(self, message: Message, token: Any) -> bool:
         """Send over the link with the most room; False when there is none, and nothing was sent."""
-        best = max(self.links, key=self._free, default=None)
-        if best is None or best.session is None or self._free(best) <= 0:
+        best, room = None, 0
+        for link in self.links:
+            free = self._free(link)
+            if free > room:
+                best, room = link.session, free
+        if best is None:
             return False
-        best.session.send(message, token)
+        best.send(message, token)
         return True
 
     def slow_down(self, name: str) -> None:

@@ -403,13 +403,14 @@ class Receiver:
         try: their bytes have not gone out, so they are sent now.
         """
         owner = self._instance.instance_id
-        batch = [item._replace(sending=self._sender.reserve(len(item.submits))) for item in batch]
-        reserved = sum(len(item.submits) for item in batch if item.sending)
+        sending = [self._sender.reserve(len(item.submits)) for item in batch]
+        reserved = sum(len(item.submits) for item, now_sent in zip(batch, sending, strict=True) if now_sent)
         held = [
             submit
-            for item in batch
+            for item, now_sent in zip(batch, sending, strict=True)
+            if now_sent or again
             for submit in item.submits
-            if (item.sending or again) and not self._sender.holds(submit)
+            if not self._sender.holds(submit)
         ]
         await self._sender.hold(held)
         mine: set[tuple[int, int]] = set()
@@ -419,7 +420,7 @@ class Receiver:
                     mine = await store.find_my_sending(conn, [submit.outbound_id for submit in held], owner)
                     mine &= {submit.key for submit in held}
                 mine |= await store.answer_inbound(
-                    conn, batch, self._clock.now(), owner, self._sender.wants_reply_receipts
+                    conn, batch, sending, self._clock.now(), owner, self._sender.wants_reply_receipts
                 )
         except BaseException:
             mine.clear()
@@ -427,11 +428,11 @@ class Receiver:
         finally:
             self._sender.release(reserved)
             self._sender.let_go([submit for submit in held if submit.key not in mine])
-        for item in batch:
+        for item, now_sent in zip(batch, sending, strict=True):
             for submit in item.submits:
                 if submit.key in mine:
                     self._sender.dispatch(submit)
-                elif not item.sending:
+                elif not now_sent:
                     self._sender.expect_queued()
 
     def _done(self, item: Answered, now_s: float) -> None:

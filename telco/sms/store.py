@@ -120,12 +120,11 @@ class Settled(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """A message that is done, with the submits of its answer; `sending` says that this process sends them now."""
+    """A message that is done, with the submits of its answer."""
 
     inbound: Inbound
     state: InboundState
     submits: tuple[Submit, ...] = ()
-    sending: bool = False
 
 
 def fingerprint(*fields: bytes | str | int) -> int:
@@ -204,10 +203,23 @@ async def find_stored(conn: Connection, owner: int, known: Iterable[int], limit:
 
 
 async def answer_inbound(
-    conn: Connection, answered: Sequence[Answered], now: datetime, owner: int, wants_receipt: bool
+    conn: Connection,
+    answered: Sequence[Answered],
+    sending: Sequence[bool],
+    now: datetime,
+    owner: int,
+    wants_receipt: bool,
 ) -> set[tuple[int, int]]:
-    """Mark messages done and keep their answers; return the keys of those that this process is to send now."""
+    """Mark messages done and keep their answers: those `sending` says of as sent by this process now, others queued.
+
+    Returns the keys of the submits that this process is to send.
+    """
     submits = [(submit, item) for item in answered for submit in item.submits]
+    states = [
+        "sending" if now_sent else "queued"
+        for item, now_sent in zip(answered, sending, strict=True)
+        for _ in item.submits
+    ]
     rows = await conn.fetch(
         Q.answer_inbound,
         [item.inbound.message_id for item in answered],
@@ -223,7 +235,7 @@ async def answer_inbound(
         [submit.text for submit, _ in submits],
         [submit.coding for submit, _ in submits],
         [submit.valid_until for submit, _ in submits],
-        ["sending" if item.sending else "queued" for _, item in submits],
+        states,
         wants_receipt,
     )
     return {(row[0], row[1]) for row in rows}

@@ -131,11 +131,7 @@ def decode_gsm7(body: bytes) -> str:
 
 def coding_of(text: str) -> Coding:
     """Choose the shortest coding that keeps every character."""
-    try:
-        encode_gsm7(text)
-    except UnicodeEncodeError:
-        return Coding.UCS2
-    return Coding.GSM7
+    return _measure(text)[0]
 
 
 def encode(text: str, coding: Coding) -> bytes:
@@ -157,19 +153,27 @@ def split(text: str, limit: int = MAX_PARTS) -> SplitText:
     Raises:
         TextTooLongError: it takes more than `limit` parts.
     """
-    coding = coding_of(text)
+    coding, length = _measure(text)
     size = SIZES[coding]
-    if 2 * len(text) <= size.whole or units(text, coding) <= size.whole:  # a character takes at most two units
+    if length <= size.whole:
         return SplitText(coding, (text,))
-    parts = _cut(text, coding, size.part)
+    parts = _cut(text, coding, length, size.part)
     if len(parts) > limit:
         raise TextTooLongError(parts=len(parts), limit=limit)
     return SplitText(coding, tuple(parts))
 
 
-def _cut(text: str, coding: Coding, size: int) -> list[str]:
-    if units(text, coding) == len(text):  # every character takes one unit
-        return [text[start : start + size] for start in range(0, len(text), size)] or [text]
+def _measure(text: str) -> tuple[Coding, int]:
+    """Return the coding of a text and what it takes in it: septets, or UTF-16 units."""
+    try:
+        return Coding.GSM7, len(encode_gsm7(text))
+    except UnicodeEncodeError:
+        return Coding.UCS2, len(text.encode("utf-16-be", "replace")) // 2
+
+
+def _cut(text: str, coding: Coding, length: int, size: int) -> list[str]:
+    if length == len(text):  # every character takes one unit
+        return [text[start : start + size] for start in range(0, length, size)] or [text]
     parts: list[str] = []
     start = used = 0
     for position, character in enumerate(text):
@@ -184,9 +188,9 @@ def _cut(text: str, coding: Coding, size: int) -> list[str]:
 
 def fit(text: str, octets: int) -> tuple[Coding, str]:
     """Return the coding of `text` and as much of its beginning as fits `octets` (a USSD string's 160)."""
-    coding = coding_of(text)
+    coding, length = _measure(text)
     room = octets * 8 // 7 if coding is Coding.GSM7 else octets // 2
-    return coding, _cut(text, coding, room)[0]
+    return coding, _cut(text, coding, length, room)[0]
 
 
 def header(part: Part) -> bytes:
