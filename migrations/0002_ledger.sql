@@ -50,7 +50,7 @@ create table ledger.bucket (
     primary key (shard, account_id, bucket_no)     -- the auditor checks the rest: each check here costs every operation
 );
 -- fillfactor stays 100 on purpose: a lower one makes PostgreSQL prune the page at every visit. `room` leaves the space
--- for HOT updates instead (docs/decisions/0002-ledger.md has the figures).
+-- for HOT updates instead (docs/decisions/0003-ledger.md has the figures).
 
 create index bucket_expiry on ledger.bucket (valid_until) where valid_until is not null;
 
