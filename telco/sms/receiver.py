@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -392,8 +393,12 @@ class Receiver:
         else:
             await self._commit_answers(batch, again)
         now_s = self._loop.time()
+        for state, count in Counter(item.state for item in batch).items():
+            metrics.RECEIVED_AS[state].inc(count)
         for item in batch:
-            self._done(item, now_s)
+            arrived_s = self._in_hand.pop(item.inbound.message_id, None)
+            if arrived_s is not None:
+                metrics.REPLY_SECONDS.observe(now_s - arrived_s)
         self._note_empty()
 
     async def _commit_answers(self, batch: list[Answered], again: bool) -> None:
@@ -434,12 +439,6 @@ class Receiver:
                     self._sender.dispatch(submit)
                 elif not now_sent:
                     self._sender.expect_queued()
-
-    def _done(self, item: Answered, now_s: float) -> None:
-        arrived_s = self._in_hand.pop(item.inbound.message_id, None)
-        metrics.RECEIVED_AS[item.state].inc()
-        if arrived_s is not None:
-            metrics.REPLY_SECONDS.observe(now_s - arrived_s)
 
     def _drop(self, item: Answered, error: Exception) -> None:  # noqa: ARG002  (logged by the lane)
         """An answer that cannot be stored (its text breaks a rule of the table): the message counts as failed."""

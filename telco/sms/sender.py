@@ -7,6 +7,7 @@ process dies or the answer never comes, the message is `unknown` and is not sent
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -366,8 +367,8 @@ class Sender:
                 await store.settle_receipts(conn, [report.receipt for report in reports], now)
         for report in reports:
             report.session.respond(report.sequence, Status.ROK)
-        for item in settled:
-            metrics.SENT_AS[item.submit.kind, item.state].inc()
+        for outcome, count in Counter((item.submit.kind, item.state) for item in settled).items():
+            metrics.SENT_AS[outcome].inc(count)
         self._unsettled -= len(settled)
         self.let_go([item.submit for item in settled])
         if settled:
