@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[:1] == ["bench"]:
         from telco import bench
 
+        log.configure(log.LogFormat.CONSOLE, "warning")
         return bench.main(arguments[1:])
     if arguments[:1] == ["demo"]:
         return _demo(_parser().parse_args(arguments))
