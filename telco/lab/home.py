@@ -61,10 +61,12 @@ class Home:
             yield
 
     def _end_orphans(self) -> None:
-        """End a Redis that a killed demo left. PostgreSQL is taken over as it is: it holds what was committed."""
-        for process in psutil.process_iter(["name", "cmdline"]):
-            command = process.info["cmdline"] or []
-            if process.info["name"] == "redis-server" and str(self.redis.directory) in command:
+        """End a Redis that a killed demo left. PostgreSQL is taken over as it is: it holds what was committed.
+
+        Redis is known by the directory it works in: it replaces its command line by one without arguments.
+        """
+        for process in psutil.process_iter(["name", "cwd"]):
+            if process.info["name"] == "redis-server" and process.info["cwd"] == str(self.redis.directory.resolve()):
                 process.terminate()
                 process.wait(_STOP_ORPHAN_S)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+import psutil
 import pytest
 
 from telco.lab.cards import DemoCard
@@ -53,3 +54,33 @@ def test_starting_over_throws_away_what_the_demo_made_and_nothing_else(tmp_path:
     (tmp_path / "clauses.json").write_text("{}")
     home.clear()
     assert {path.name for path in tmp_path.iterdir()} == {"clauses.json"}
+
+
+def redis_servers(home: Home) -> list[int]:
+    directory = str(home.redis.directory.resolve())
+    return [
+        process.pid
+        for process in psutil.process_iter(["name", "cwd"])
+        if process.info["name"] == "redis-server" and process.info["cwd"] == directory
+    ]
+
+
+def test_the_redis_of_a_killed_demo_is_ended(tmp_path: Path) -> None:
+    killed = Home(tmp_path)
+    killed.redis.start()
+    try:
+        assert len(redis_servers(killed)) == 1
+        with Home(tmp_path).locked():
+            assert redis_servers(killed) == []
+    finally:
+        killed.redis.stop()
+
+
+def test_another_demos_redis_is_left_alone(tmp_path: Path) -> None:
+    other = Home(tmp_path / "other")
+    other.redis.start()
+    try:
+        with Home(tmp_path / "mine").locked():
+            assert len(redis_servers(other)) == 1
+    finally:
+        other.redis.stop()
