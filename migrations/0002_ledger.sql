@@ -226,8 +226,8 @@ create type ledger.share as (
 -- priority, then earliest end. A use first gives back its whole hold, whose buckets may pay even if they ended
 -- meanwhile. Then the next portion is held from what is left, the same way.
 --
--- Everything is looked up from the operation outward, in lateral subqueries, and written by the place of the row: so
--- the plan is the same for ten accounts and for ten million.
+-- Everything is looked up from the operation outward, in lateral subqueries, and written by the place of the row, which
+-- the lock keeps: so the plan is the same for ten accounts and for ten million.
 create function ledger.settle_v1(
     p_shard smallint, p_now timestamptz, p_rest int[], p_numbers bigint[], p_ops text[], p_holds text[],
     p_details text[], p_extras text[]
@@ -255,6 +255,7 @@ begin
                        p_numbers[i][9] as terms, p_numbers[i][11] as reserve_terms, p_holds[i] as hold_id, extra
                 from (select i, p_extras[i]::jsonb as extra
                       from (select p_rest[k] as i from generate_series(1, cardinality(p_rest)) k) place) position
+                offset 0 -- here and below: worked out once, not wherever it is named
             ) p
             cross join lateral (
                 select b.ctid as row_at, b.balance as main_before, b.last_op as previous, b.last_bucket_no,
@@ -316,6 +317,7 @@ begin
                              least(r.q2, c.left_allowances)
                              + ledger.affordable_v1(c.left_money - r.fixed2, r.rating_unit2, r.price2)
                         else 0 end as granted
+            offset 0
         ) v
         cross join lateral (
             select case when r.kind = 2 and r.hold is not null then 5
@@ -326,6 +328,7 @@ begin
                         when r.kind = 2 and granted = 0 then 1
                         else 0 end as status,
                    r.fixed2 + ledger.price_v1(greatest(granted - c.left_allowances, 0), r.rating_unit2, r.price2) as due
+            offset 0
         ) d
         cross join lateral (
             select coalesce(sum(taken) filter (where bucket_no = 0), 0)::bigint as main_taken,
@@ -584,8 +587,8 @@ end $$;
 --
 -- `plain` is the money for the whole charge and for the whole reserve where nothing but the main balance pays and no
 -- more than its row is needed to decide; null for every other operation. What the plain statement cannot say yes to is
--- left to `settle_v1`, so it is only a shorter way to the same result. It writes the row where it found it: had another
--- session changed it meanwhile, it would be elsewhere by then, so nothing is written and the operation is left, too.
+-- left to `settle_v1`, so it is only a shorter way to the same result. It decides in the very update: where another
+-- session holds the row it waits, and decides by what that session left.
 --
 -- `p_care`: 0 trusts that the ids are new, and fails on the operation's primary key where one is not; 1 looks; 2 locks
 -- every account before anything is looked at, which is right whatever other sessions do.
@@ -611,37 +614,29 @@ begin
         with changed as (
             update ledger.bucket b set
                 balance = b.balance - r.plain,
-                held = b.held + r.plain_reserve - m.back,
+                held = b.held + r.plain_reserve - coalesce((b.holds -> r.hold_id ->> 2)::bigint, 0),
                 holds = case
                     when r.hold_id is null then b.holds
                     when r.quantity2 is null then nullif(b.holds - r.hold_id, '{}')
                     else coalesce(b.holds, '{}') || jsonb_build_object(
                         r.hold_id, jsonb_build_array(r.deadline, r.quantity2, r.plain_reserve)) end,
-                last_op = v_ops[r.i],
+                last_op = r.op_id,
                 room = null
             from (
-                select n as i, v_numbers[n][1] as account_id, v_numbers[n][4] as kind, v_numbers[n][7] as plain,
-                       v_numbers[n][8] as plain_reserve, v_numbers[n][12] as quantity2, v_numbers[n][3] as deadline,
-                       v_holds[n] as hold_id
-                from generate_series(1, cardinality(v_ops)) n
+                select n::int as i, op_id, v_numbers[n][1] as account_id, v_numbers[n][4] as kind,
+                       v_numbers[n][7] as plain, v_numbers[n][8] as plain_reserve, v_numbers[n][12] as quantity2,
+                       v_numbers[n][3] as deadline, v_holds[n] as hold_id
+                from unnest(v_ops) with ordinality op (op_id, n) -- of which the planner expects few: see the test of plans
             ) r
-            cross join lateral (
-                select a.ctid as row_at, a.others, a.low_mark, a.levels, a.balance, a.last_op,
-                       a.balance - a.held + a.credit_limit as free,
-                       coalesce((a.holds -> r.hold_id ->> 2)::bigint, 0) as back,
-                       coalesce(a.holds ? r.hold_id, false) as holds_it
-                from ledger.bucket a
-                where a.shard = p_shard and a.account_id = r.account_id and a.bucket_no = 0
-                offset 0
-            ) m
-            where b.ctid = m.row_at and m.others = 0
-              and m.free + m.back >= r.plain + r.plain_reserve
-              and (r.hold_id is null or m.holds_it = (r.kind <> 2))
-              and (m.low_mark is null or r.plain = 0 or m.levels & 4 <> 0 or m.balance - r.plain >= m.low_mark)
+            where b.shard = p_shard and b.account_id = r.account_id and b.bucket_no = 0 and b.others = 0
+              and b.balance - b.held + b.credit_limit + coalesce((b.holds -> r.hold_id ->> 2)::bigint, 0)
+                  >= r.plain + r.plain_reserve
+              and (r.hold_id is null or coalesce(b.holds ? r.hold_id, false) = (r.kind <> 2))
+              and (b.low_mark is null or r.plain = 0 or b.levels & 4 <> 0 or b.balance - r.plain >= b.low_mark)
               and (p_care = 0 or ( -- not `exists`, for which the planner may read all operations of a shard
                   select o.op_id from ledger.operation o
-                  where o.shard = p_shard and o.account_id = r.account_id and o.op_id = v_ops[r.i]) is null)
-            returning r.i, m.last_op as previous, new.balance as main_after, new.held - old.held as held
+                  where o.shard = p_shard and o.account_id = r.account_id and o.op_id = r.op_id) is null)
+            returning r.i, old.last_op as previous, new.balance as main_after, new.held - old.held as held
         ), written as (
             insert into ledger.operation (
                 shard, account_id, op_id, at, kind, status, flags, request_hash, contra, terms, quantity,

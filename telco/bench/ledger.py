@@ -8,7 +8,7 @@ import random
 import re
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,6 @@ from telco.ledger.audit import audit
 from telco.ledger.model import Charge, Status, debit, reserve, sum_charge, use
 from telco.ledger.service import Ledger
 
-MANY = 1_000_000
 FEW = 10_000
 SHARDS = 4
 CALLERS = 3_000
@@ -44,21 +43,23 @@ _TPS = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
+    many: int
+    varied: int
     rounds: int
     seconds: float
     warm_up: float
     singles: int
 
 
-FULL = Sizes(rounds=5, seconds=6, warm_up=6, singles=3_000)
-QUICK = Sizes(rounds=2, seconds=2.5, warm_up=2, singles=800)
+FULL = Sizes(many=1_000_000, varied=250_000, rounds=5, seconds=6, warm_up=8, singles=3_000)
+QUICK = Sizes(many=150_000, varied=20_000, rounds=2, seconds=1.2, warm_up=1, singles=400)
 
 
 async def run(quick: bool) -> list[Row]:
     """Measure on a server of its own and return the rows."""
     sizes = QUICK if quick else FULL
     with tempfile.TemporaryDirectory(prefix="telco-bench-", ignore_cleanup_errors=True) as directory:
-        server = EmbeddedPostgres(Path(directory) / "postgres")
+        server = EmbeddedPostgres(Path(directory) / "postgres", {"shared_buffers": "2GB"})
         url = await asyncio.to_thread(server.start)
         try:
             return await Bench(server, url, sizes).measure()
@@ -79,9 +80,9 @@ class Bench:
     async def measure(self) -> list[Row]:
         memory.settle()
         await self._pgbench("-i", "-q", "-s", str(TPC_B_SCALE))
-        many = await self._load("many", MANY, buckets=0)
+        many = await self._load("many", self._sizes.many, buckets=0)
         few = await self._load("few", FEW, buckets=0)
-        varied = await self._load("varied", MANY // 10, buckets=2)
+        varied = await self._load("varied", self._sizes.varied, buckets=2)
         for database in (many, few, varied):
             await self._pairs(database, self._sizes.warm_up / 2)
             await self._debits(database, self._sizes.warm_up / 2)
@@ -91,10 +92,10 @@ class Bench:
                 figures.setdefault(name, []).append(await measurement())
         durable = await self._single_updates()
         idle = await self._single_operations(many)
-        for database in (many, few, varied):
+        for database in (few, varied, many):
             await audited(database)
             await database.close()
-        return rows(figures, durable, idle)
+        return rows(figures, durable, idle, self._sizes.many)
 
     def _measurements(
         self, many: Database, few: Database, varied: Database
@@ -153,48 +154,41 @@ class Bench:
     async def _debits(self, database: Database, seconds: float) -> float:
         """Debits a second."""
 
-        async def one(ledger: Ledger, account: AccountRef, name: str) -> None:
-            outcome = await ledger.submit(debit(account, name, SMS, contra="revenue.sms"))
-            assert outcome.status is Status.OK, outcome
+        async def caller(traffic: Traffic, prefix: str) -> None:
+            submit = traffic.ledger.submit
+            for turn in traffic:
+                outcome = await submit(debit(traffic.account(), f"{prefix}{turn}", SMS, contra="revenue.sms"))
+                assert outcome.status is Status.OK, outcome
 
-        return await self._callers(database, seconds, one)
+        return await self._callers(database, seconds, caller)
 
     async def _pairs(self, database: Database, seconds: float) -> float:
         """Reserves followed by their use, pairs a second."""
         deadline = datetime.now(UTC) + timedelta(hours=1)
 
-        async def one(ledger: Ledger, account: AccountRef, name: str) -> None:
-            held = await ledger.submit(
-                reserve(account, name, CHUNK, hold_id=name, hold_deadline=deadline, contra="revenue.data")
-            )
-            used = await ledger.submit(use(account, f"{name}u", USED, hold_id=name, contra="revenue.data"))
-            assert held.status is used.status is Status.OK, (held, used)
+        async def caller(traffic: Traffic, prefix: str) -> None:
+            submit = traffic.ledger.submit
+            for turn in traffic:
+                account, hold = traffic.account(), f"{prefix}{turn}"
+                held = await submit(
+                    reserve(account, hold, CHUNK, hold_id=hold, hold_deadline=deadline, contra="revenue.data")
+                )
+                used = await submit(use(account, f"{hold}u", USED, hold_id=hold, contra="revenue.data"))
+                assert held.status is used.status is Status.OK, (held, used)
 
-        return await self._callers(database, seconds, one)
+        return await self._callers(database, seconds, caller)
 
     async def _callers(
-        self, database: Database, seconds: float, one: Callable[[Ledger, AccountRef, str], Awaitable[None]]
+        self, database: Database, seconds: float, caller: Callable[[Traffic, str], Awaitable[None]]
     ) -> float:
         accounts = await database.fetchval("select max(account_id) from ledger.bucket")
         self._round += 1
-        prefix = f"{self._run}{self._round:x}"
-        done = 0
         async with Ledger(database, SystemClock(), SHARDS) as ledger:
-            started = time.perf_counter()
-            end = started + seconds
-
-            async def caller(number: int) -> None:
-                nonlocal done
-                turn = 0
-                while time.perf_counter() < end:
-                    account_id = int(random.random() * accounts) + 1
-                    account = AccountRef(account_id % SHARDS, AccountId(account_id))
-                    await one(ledger, account, f"{prefix}-{number}-{turn}")
-                    turn += 1
-                    done += 1
-
-            await asyncio.gather(*(caller(number) for number in range(CALLERS)))
-            return done / (time.perf_counter() - started)
+            traffic = Traffic(ledger, accounts, seconds)
+            await asyncio.gather(
+                *(caller(traffic, f"{self._run}{self._round:x}-{number}-") for number in range(CALLERS))
+            )
+            return traffic.done / (time.perf_counter() - traffic.started)
 
     async def _single_updates(self) -> float:
         """The p99 of a single-row durable UPDATE by the same driver, in seconds."""
@@ -212,7 +206,7 @@ class Bench:
         async with Ledger(database, SystemClock(), SHARDS) as ledger:
 
             async def one(number: int) -> None:
-                account_id = random.randrange(MANY) + 1
+                account_id = random.randrange(self._sizes.many) + 1
                 account = AccountRef(account_id % SHARDS, AccountId(account_id))
                 await ledger.submit(debit(account, f"{self._run}-s{number}", SMS, contra="revenue.sms"))
 
@@ -228,6 +222,29 @@ class Bench:
         return sorted(times)[int(len(times) * 0.99)]
 
 
+class Traffic:
+    """What all callers share: random accounts, and an end."""
+
+    def __init__(self, ledger: Ledger, accounts: int, seconds: float) -> None:
+        self.ledger = ledger
+        self.done = 0
+        self.started = time.perf_counter()
+        self._accounts = accounts
+        self._end = self.started + seconds
+
+    def account(self) -> AccountRef:
+        number = int(random.random() * self._accounts) + 1
+        return AccountRef(number % SHARDS, AccountId(number))
+
+    def __iter__(self) -> Iterator[int]:
+        """Count a caller's turns, all callers' together in `done`."""
+        turn = 0
+        while time.perf_counter() < self._end:
+            yield turn
+            turn += 1
+            self.done += 1
+
+
 async def audited(database: Database) -> None:
     """A figure counts only if the books are right."""
     findings = await audit(database)
@@ -235,7 +252,7 @@ async def audited(database: Database) -> None:
         raise RuntimeError(f"the audit found: {findings[:3]}")
 
 
-def rows(figures: dict[str, list[float]], durable: float, idle: float) -> list[Row]:
+def rows(figures: dict[str, list[float]], durable: float, idle: float, accounts: int) -> list[Row]:
     """Turn the rounds into rows: medians of figures, and medians of the ratios taken round by round."""
     tpcb = figures["tpcb"]
 
@@ -246,6 +263,7 @@ def rows(figures: dict[str, list[float]], durable: float, idle: float) -> list[R
     pair_cost = median(few / many for few, many in zip(figures["few pairs"], figures["pairs"], strict=True))
     base = f"TPC-B of pgbench, {TPC_B_CLIENTS} clients"
     return [
+        Row("ledger.accounts", accounts, "accounts"),
         Row("ledger.tpc_b", median(tpcb), "transactions/s"),
         Row("ledger.pairs", median(figures["pairs"]), "reserve+use/s", f"{base} (bar: 10)", against("pairs", tpcb)),
         Row("ledger.debits", median(figures["debits"]), "debits/s", f"{base} (bar: 10)", against("debits", tpcb)),

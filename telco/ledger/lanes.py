@@ -58,7 +58,8 @@ _REPEATED = Counter("telco_ledger_batches_repeated_total", "Batches sent again",
 
 log = structlog.get_logger(__name__)
 
-Entry = tuple[Op, "asyncio.Future[Outcome]"]
+Entry = tuple[int, Op, "asyncio.Future[Outcome]"]
+"""The account's id, by which a batch is sorted, the operation, and who waits for it."""
 
 
 class Lane:
@@ -93,10 +94,10 @@ class Lane:
             later = queued[account_id]
             if later is None:
                 later = queued[account_id] = deque()
-            later.append((op, future))
+            later.append((account_id, op, future))
         else:
             queued[account_id] = None
-            self._ready.append((op, future))
+            self._ready.append((account_id, op, future))
             if self._idle is not None:
                 self._idle.set_result(None)
                 self._idle = None
@@ -140,16 +141,15 @@ class Lane:
                 await self._settle(batch)
             except Exception as error:  # whatever it is, a lane goes on and no caller waits for ever
                 log.exception("ledger_lane_failed", shard=self.shard)
-                for _, future in batch:
+                for _, _, future in batch:
                     _fail(future, error)
             self._waiting -= size
             queued, ready = self._queued, self._ready
-            for op, _ in batch:
-                account_id = op[0][1]
-                if later := queued[account_id]:
+            for account_id, _, _ in batch:
+                later = queued.pop(account_id)
+                if later:
                     ready.append(later.popleft())
-                else:
-                    del queued[account_id]
+                    queued[account_id] = later
             while self._room and self._waiting < MAX_WAITING:
                 self._wake_one()
 
@@ -160,12 +160,12 @@ class Lane:
 
     async def _settle(self, batch: list[Entry]) -> None:
         """Give every caller of the batch its outcome or an error."""
-        batch.sort(key=_account_id)
+        batch.sort()
         try:
-            results = await self._apply([op for op, _ in batch])
+            results = await self._apply([op for _, op, _ in batch])
         except LOST_CONNECTION as error:
             log.warning("ledger_connection_lost", shard=self.shard, error=repr(error))
-            for _, future in batch:
+            for _, _, future in batch:
                 _fail(future, LedgerUnavailableError())
         except Exception as error:
             if len(batch) > 1:  # find out whose fault it is, and let the others through
@@ -173,10 +173,10 @@ class Lane:
                 for entry in batch:
                     await self._settle([entry])
                 return
-            log.exception("ledger_operation_failed", shard=self.shard, op_id=batch[0][0].op_id)
-            _fail(batch[0][1], _reason(error, batch[0][0]))
+            log.exception("ledger_operation_failed", shard=self.shard, op_id=batch[0][1].op_id)
+            _fail(batch[0][2], _reason(error, batch[0][1]))
         else:
-            for (_, future), outcome in zip(batch, results, strict=True):
+            for (_, _, future), outcome in zip(batch, results, strict=True):
                 if not future.done():
                     future.set_result(outcome)
 
@@ -231,10 +231,6 @@ class Lane:
         if self._connection is not None:
             self._connection.terminate()
         self._connection = self._statement = None
-
-
-def _account_id(entry: Entry) -> int:
-    return entry[0][0][1]
 
 
 def _fail(future: asyncio.Future[Outcome], error: Exception) -> None:

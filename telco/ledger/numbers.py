@@ -35,7 +35,7 @@ _Q = queries.load("telco.ledger")
 
 
 Row: TypeAlias = "tuple[str, str, str | None, str | None, str | None, int]"
-"""An operation as `ledger.apply_v1` takes it: its numbers as an array literal, operation, hold, details and extra as
+"""An operation as `ledger.apply_v1` takes it: its numbers separated by commas, operation, hold, details and extra as
 text, and the cost when nothing but the main balance pays."""
 
 
@@ -113,22 +113,25 @@ class Numbers:
             target,
             mapping,
         ) = op
-        cost = reserve_cost = 0
         # Only the main balance may be asked to pay for these, so its row is all there is to look at.
         plain = kind <= _LAST_PLAIN and not if_due
-        charge_numbers = reserve_numbers = "NULL,NULL"
+        cost = reserve_cost = 0
+        terms: object = "NULL"
+        quantity: object = "NULL"
+        reserve_terms: object = "NULL"
+        reserve_quantity: object = "NULL"
         extra: dict[str, object] = {}
         if charge is not None:
-            unit, quantity, allowances, rating_unit, price_micro, money, fixed = charge
-            charge_numbers = f"{self._terms[unit + 0, rating_unit, price_micro, allowances, money]},{quantity}"
-            cost = (-(-quantity // rating_unit) * price_micro + _HALF) // MICRO
+            unit, units, allowances, rating_unit, price_micro, money, fixed = charge
+            terms, quantity = self._terms[unit + 0, rating_unit, price_micro, allowances, money], units
+            cost = (-(-units // rating_unit) * price_micro + _HALF) // MICRO
             plain = plain and MAIN in money
             if fixed:
                 extra["fixed"] = fixed
         if reserve is not None:
-            unit, quantity, allowances, rating_unit, price_micro, money, fixed = reserve
-            reserve_numbers = f"{self._terms[unit + 0, rating_unit, price_micro, allowances, money]},{quantity}"
-            reserve_cost = (-(-quantity // rating_unit) * price_micro + _HALF) // MICRO
+            unit, units, allowances, rating_unit, price_micro, money, fixed = reserve
+            reserve_terms, reserve_quantity = self._terms[unit + 0, rating_unit, price_micro, allowances, money], units
+            reserve_cost = (-(-units // rating_unit) * price_micro + _HALF) // MICRO
             plain = plain and MAIN in money
             if fixed:
                 extra["reserve_fixed"] = fixed
@@ -138,27 +141,31 @@ class Numbers:
             extra["grant_contra"] = self._operator[grant_contra]
         if target is not None:
             extra["target"] = target
-        flags = partial | forced << 1 | if_due << 2
-        identity = f"{kind + 0},{flags},{self._operator[contra]}"
-        details = _details(mapping) if mapping else None
-        request = f"{identity},{charge_numbers},{reserve_numbers},{hold_id},{details}"
-        extra_json = None
-        if extra:
-            plain = False
-            extra_json = _dumps(extra)
-            request += _dumps(extra | {"grants": [(spec.code, spec.unit, spec.amount, spec.origin) for spec in grants]})
-        numbers = (
-            f"{{{account_id},{crc32(request.encode()) - _HALF_OF_HASHES},"
-            f"{'NULL' if deadline is None else round(deadline.timestamp() * _EPOCH_US)},{identity},"
-            f"{cost if plain else 'NULL'},{reserve_cost},{charge_numbers},{reserve_numbers}}}"
+        request = (
+            f"{kind + 0},{partial | forced << 1 | if_due << 2},{self._operator[contra]},"
+            f"{cost if plain and not extra else 'NULL'},{reserve_cost},{terms},{quantity},"
+            f"{reserve_terms},{reserve_quantity}"
         )
+        digest = crc32(request.encode())
+        details = extra_json = None
+        if hold_id is not None:
+            digest = crc32(hold_id.encode(), digest)
+        if mapping:
+            details = _details(mapping)
+            digest = crc32(details.encode(), digest)
+        if extra:
+            extra_json = _dumps(extra)
+            lasting = extra | {"grants": [(spec.code, spec.unit, spec.amount, spec.origin) for spec in grants]}
+            digest = crc32(_dumps(lasting).encode(), digest)
+        deadline_us = "NULL" if deadline is None else round(deadline.timestamp() * _EPOCH_US)
+        numbers = f"{account_id},{digest - _HALF_OF_HASHES},{deadline_us},{request}"
         return numbers, op_id, hold_id, details, extra_json, cost
 
 
 def columns(rows: Sequence[Row]) -> list[str | None]:
     """Turn rows into the columns of `ledger.apply_v1`; a column without any value is null as a whole."""
     numbers, ops, *texts, _ = zip(*rows, strict=True)
-    return [f"{{{','.join(numbers)}}}", _SEPARATOR.join(ops), *map(_column, texts)]
+    return [f"{{{{{'},{'.join(numbers)}}}}}", _SEPARATOR.join(ops), *map(_column, texts)]
 
 
 def _column(texts: tuple[str | None, ...]) -> str | None:
