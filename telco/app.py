@@ -36,7 +36,7 @@ from telco.kernel.i18n import Translator
 from telco.kernel.ids import AccountRef
 from telco.ledger import jobs as ledger_jobs
 from telco.ledger.service import Ledger
-from telco.settings import Settings, SettingsError
+from telco.settings import DatabaseSettings, Settings, SettingsError
 from telco.sms.call_me import CallMe
 from telco.sms.command import Services
 from telco.sms.faces import SubscriberFaces
@@ -91,7 +91,7 @@ class App:
         given = self.settings.database
         if given.url is None:
             raise SettingsError(why="set TELCO_DATABASE_URL")
-        return _connected(given.url.get_secret_value(), given.min_connections, given.max_connections)
+        return _connected(given.url.get_secret_value(), given)
 
     def _open_redis(self) -> contextlib.AbstractAsyncContextManager[Redis]:
         given = self.settings.redis
@@ -247,8 +247,10 @@ class App:
 
 
 @contextlib.asynccontextmanager
-async def _connected(url: str, min_size: int, max_size: int) -> AsyncIterator[Database]:
-    database = await Database.connect(url, min_size=min_size, max_size=max_size)
+async def _connected(url: str, given: DatabaseSettings) -> AsyncIterator[Database]:
+    database = await Database.connect(
+        url, min_size=given.min_connections, max_size=given.max_connections, timeout_s=given.timeout_s
+    )
     try:
         yield database
     finally:

@@ -65,6 +65,8 @@ class DatabaseSettings(Group):
     """Connections kept open by a process."""
     max_connections: int = Field(default=20, ge=12, le=1_000)
     """Connections a process opens at most; below 12 its listeners and jobs would leave none to commands."""
+    timeout_s: float = Field(default=120, gt=0, le=3_600)
+    """How long a statement may take before the database counts as gone."""
 
 
 class RedisSettings(Group):

@@ -34,7 +34,13 @@ LOST_CONNECTION = (
     asyncpg.CrashShutdownError,
     OSError,
 )
-"""What asyncpg raises when the server is gone; whether the last commit happened is then unknown."""
+"""What is raised when the server is gone or silent; whether the last commit happened is then unknown.
+
+A time-out is an OSError. asyncpg.DataError, an InterfaceError too, is our own mistake: see `StatementArgumentError`.
+"""
+
+TIMEOUT_S = 120.0
+"""How long a statement may take before its server counts as gone."""
 
 
 class DatabaseUnavailableError(DomainError):
@@ -42,6 +48,10 @@ class DatabaseUnavailableError(DomainError):
 
     code = "database_unavailable"
     status = 503
+
+
+class StatementArgumentError(TypeError):
+    """A statement was given a value that its parameter's type does not take: a defect of the caller."""
 
 
 async def configure_connection(connection: Connection) -> None:
@@ -57,13 +67,16 @@ class Database:
         self.url = url
 
     @classmethod
-    async def connect(cls, url: str, *, min_size: int = 1, max_size: int = 10) -> Database:
-        """Open a pool; `max_size` bounds what the service asks of the server."""
+    async def connect(
+        cls, url: str, *, min_size: int = 1, max_size: int = 10, timeout_s: float = TIMEOUT_S
+    ) -> Database:
+        """Open a pool of `max_size` connections at most; a statement without an answer in `timeout_s` fails."""
         pool = await asyncpg.create_pool(
             url,
             min_size=min_size,
             max_size=max_size,
             init=configure_connection,
+            command_timeout=timeout_s,
             server_settings={"timezone": "UTC", "application_name": "telco", "jit": "off"},
         )
         return cls(pool, url)
@@ -80,7 +93,13 @@ class Database:
     async def acquire(self) -> AsyncIterator[Connection]:
         """Borrow a connection for reads, each statement its own transaction."""
         async with self._pool.acquire() as connection:
-            yield connection
+            try:
+                yield connection
+            except TimeoutError:
+                connection.terminate()  # a server that is silent would not answer a rollback either
+                raise
+            except asyncpg.DataError as error:
+                raise StatementArgumentError(str(error)) from error
 
     async def transact(self, name: str, body: Callable[[Connection], Awaitable[T]]) -> T:
         """Run `body` in one transaction; run it again, with a bound, when it lost against another.
@@ -90,7 +109,7 @@ class Database:
         """
         for attempt in range(1, TRANSACTION_ATTEMPTS + 1):
             try:
-                async with self._pool.acquire() as connection, connection.transaction():
+                async with self.acquire() as connection, connection.transaction():
                     return await body(connection)
             except _RETRIED:
                 if attempt == TRANSACTION_ATTEMPTS:
@@ -101,13 +120,13 @@ class Database:
         raise AssertionError("unreachable")
 
     async def fetch(self, query: str, *args: Any) -> list[Record]:
-        async with self._pool.acquire() as connection:
+        async with self.acquire() as connection:
             return await connection.fetch(query, *args)
 
     async def fetchrow(self, query: str, *args: Any) -> Record | None:
-        async with self._pool.acquire() as connection:
+        async with self.acquire() as connection:
             return await connection.fetchrow(query, *args)
 
     async def fetchval(self, query: str, *args: Any) -> Any:
-        async with self._pool.acquire() as connection:
+        async with self.acquire() as connection:
             return await connection.fetchval(query, *args)

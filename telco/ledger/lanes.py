@@ -31,6 +31,8 @@ MAX_WAITING = 20_000
 LOCK_TIMEOUT_MS = 2_000
 """How long a batch waits for an account that another transaction holds, before its operations go one by one."""
 STATEMENT_TIMEOUT_MS = 30_000
+ANSWER_TIMEOUT_S = STATEMENT_TIMEOUT_MS / 1000 + 5
+"""How long a lane waits for a server that may be gone without a word."""
 LOOK_S = 10.0
 """How long a lane looks for repeated ids beforehand once it met one: they come in numbers or not at all."""
 ATTEMPTS = 4
@@ -195,7 +197,9 @@ class Lane:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 statement = self._statement or await self._connect()
-                answer = await statement.fetchrow(self.shard, self._clock.now(), care, *arguments)
+                answer = await statement.fetchrow(
+                    self.shard, self._clock.now(), care, *arguments, timeout=ANSWER_TIMEOUT_S
+                )
                 return outcomes(ops, rows, answer)
             except _BETWEEN as error:
                 if attempt == ATTEMPTS:
@@ -212,8 +216,9 @@ class Lane:
 
     async def _connect(self) -> Any:
         """A lane keeps a connection of its own: an operation on an idle ledger pays for no set-up."""
-        connection = await asyncpg.connect(
+        self._connection = connection = await asyncpg.connect(
             self._database.url,
+            timeout=ANSWER_TIMEOUT_S,
             server_settings={
                 "timezone": "UTC",
                 "application_name": f"telco-ledger-{self.shard}",
@@ -222,7 +227,6 @@ class Lane:
                 "statement_timeout": str(STATEMENT_TIMEOUT_MS),
             },
         )
-        self._connection = connection
         await configure_connection(connection)
         self._statement = await connection.prepare(_Q.apply)
         return self._statement

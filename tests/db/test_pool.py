@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
+import psutil
 import pytest
 
-from telco.db.pool import Connection, Database
+from telco.db.embedded import EmbeddedPostgres
+from telco.db.pool import LOST_CONNECTION, Connection, Database, StatementArgumentError
 
 
 async def test_a_body_that_fails_leaves_nothing(database: Database) -> None:
@@ -37,3 +40,28 @@ async def test_json_and_times_arrive_as_python_values(database: Database) -> Non
     assert row is not None
     assert row["j"] == {"a": [1]}
     assert row["at"].tzinfo is not None
+
+
+async def test_an_argument_of_the_wrong_type_is_told_as_a_defect_not_as_a_lost_database(database: Database) -> None:
+    with pytest.raises(StatementArgumentError, match="'twelve'") as raised:
+        await database.fetchval("select $1::int", "twelve")
+    assert not isinstance(raised.value, LOST_CONNECTION)
+
+
+async def test_a_silent_server_is_told_after_the_time_out_and_found_again_when_it_speaks(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path / "postgres", {"shared_buffers": "16MB"})
+    database = await Database.connect(await asyncio.to_thread(server.start), max_size=2, timeout_s=0.5)
+    processes = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
+    try:
+        await database.fetchval("select 1")
+        for process in processes:
+            process.suspend()
+        async with asyncio.timeout(10):
+            with pytest.raises(LOST_CONNECTION):
+                await database.transact("test", lambda connection: connection.execute("select 2"))
+        for process in processes:
+            process.resume()
+        assert await database.fetchval("select 3") == 3
+    finally:
+        database.terminate()
+        await asyncio.to_thread(server.stop)

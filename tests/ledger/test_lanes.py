@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import psutil
 import pytest
 
 from telco.db.pool import Connection, Database
@@ -192,3 +193,26 @@ async def test_a_slow_clock_changes_nothing(ledger: Ledger, open_account: Open, 
     async with Ledger(ledger._database, behind) as second:
         await second.submit(debit(account, "b", sum_charge(2), contra="revenue.sms"))
     assert [entry.op_id for entry in await ledger.statement(account, 2)] == ["b", "a"]
+
+
+async def test_an_operation_whose_server_process_hangs_is_carried_out_by_another(
+    ledger: Ledger, open_account: Open, monkeypatch: pytest.MonkeyPatch, database: Database
+) -> None:
+    monkeypatch.setattr(lanes, "ANSWER_TIMEOUT_S", 0.5)
+    account = await open_account(1000)
+    await ledger.submit(debit(account, "opens the lane", sum_charge(1), contra="revenue.sms"))
+    hung = await database.fetch(
+        "select pid from pg_stat_activity where application_name = $1 and datname = current_database()",
+        f"telco-ledger-{account.shard}",
+    )
+    backends = [psutil.Process(row["pid"]) for row in hung]
+    assert backends
+    for backend in backends:
+        backend.suspend()
+    try:
+        async with asyncio.timeout(10):
+            outcome = await ledger.submit(debit(account, "hangs", sum_charge(1), contra="revenue.sms"))
+    finally:
+        for backend in backends:
+            backend.resume()
+    assert (outcome.status, outcome.main_after) == (Status.OK, 998)
