@@ -6,12 +6,15 @@ have.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from telco.catalog.service import CatalogService
 from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
-from telco.kernel.clock import SystemClock
+from telco.kernel.clock import Clock, SystemClock
 from telco.kernel.i18n import Language
 from telco.kernel.money import tenge
 from telco.kernel.msisdn import Msisdn
@@ -34,24 +37,37 @@ FIRST = 77010000000
 SHARDS = 4
 _OWNER = Origin("staff:bench", Channel.OFFICE, "benchmark")
 
-# Table, what tells the original's row, and what a copy has instead of its keys; `n` counts the copies from 1.
+
+class Copied(NamedTuple):
+    """A table whose row of the original is copied: what tells that row, and what a copy has in its keys instead.
+
+    In an expression `n` counts the copies from 1.
+    """
+
+    table: str
+    key: str
+    changes: Mapping[str, str]
+
+
+_ACCOUNT = {"shard": f"n % {SHARDS}", "account_id": "account_id + n"}
+_CONTRACT = {"contract_id": "contract_id + n"}
+_PARTY = {"party_id": "party_id + n"}
+_MSISDN = {"msisdn": "(msisdn::bigint + n)::text"}
+
 _COPIES = (
-    ("subscribers.party", "party_id", "'party_id', party_id + n, 'iin_bin', lpad(n::text, 12, '0')"),
-    ("subscribers.contract", "contract_id", "'contract_id', contract_id + n, 'party_id', party_id + n"),
-    (
-        "subscribers.personal_account",
-        "account_id",
-        "'shard', n % {shards}, 'account_id', account_id + n, 'contract_id', contract_id + n",
-    ),
-    ("subscribers.number", "msisdn", "'msisdn', (msisdn::bigint + n)::text"),
-    (
+    Copied("subscribers.party", "party_id", {**_PARTY, "iin_bin": "lpad(n::text, 12, '0')"}),
+    Copied("subscribers.contract", "contract_id", {**_CONTRACT, **_PARTY}),
+    Copied("subscribers.personal_account", "account_id", {**_ACCOUNT, **_CONTRACT}),
+    Copied("subscribers.number", "msisdn", _MSISDN),
+    Copied(
         "subscribers.subscription",
         "subscription_id",
-        "'subscription_id', subscription_id + n, 'contract_id', contract_id + n, 'party_id', party_id + n,"
-        " 'shard', n % {shards}, 'account_id', account_id + n, 'msisdn', (msisdn::bigint + n)::text",
+        {"subscription_id": "subscription_id + n", **_CONTRACT, **_PARTY, **_ACCOUNT, **_MSISDN},
     ),
-    ("ledger.bucket", "account_id", "'shard', n % {shards}, 'account_id', account_id + n"),
+    Copied("ledger.bucket", "account_id", _ACCOUNT),
 )
+JOURNAL = Copied("ledger.operation", "account_id", _ACCOUNT)
+"""Only with it can the auditor explain the copies' balances."""
 
 
 def msisdn(number: int) -> Msisdn:
@@ -59,27 +75,54 @@ def msisdn(number: int) -> Msisdn:
     return Msisdn(str(FIRST + number))
 
 
-async def populate(database: Database, subscribers: int) -> None:
-    """Publish the demo operator's catalogue and accede `subscribers` people with money and an active plan."""
-    original = await _accede(database)
+async def populate(
+    database: Database,
+    subscribers: int,
+    *,
+    clock: Clock | None = None,
+    journal: bool = False,
+    vary: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+) -> Accession:
+    """Publish the demo operator's catalogue and accede `subscribers` people with money and an active plan.
+
+    `vary` names, by table and column, what a copy has besides its keys that the original has not. Returns the original.
+    """
+    original = await _accede(database, clock or SystemClock())
+    copied = [*_COPIES, JOURNAL] if journal else _COPIES
 
     async def body(connection: Connection) -> None:
         await connection.execute("set local session_replication_role = replica")  # keys are right by construction
-        for table, key, changes in _COPIES:
-            value = _key_of(original, key)
-            await connection.execute(
-                f"""insert into {table} overriding system value
-                    select copy.* from {table} original, generate_series(1, $2) n,
-                        jsonb_populate_record(original, jsonb_build_object({changes.format(shards=SHARDS)})) copy
-                    where original.{key} = $1""",
-                value,
-                subscribers - 1,
-                timeout=1_200,
+        for table, key, changes in copied:
+            await _copy(
+                connection, table, {**changes, **vary.get(table, {})}, (key, _key_of(original, key)), subscribers
             )
 
     await database.transact("bench.populate", body)
-    for table, _, _ in _COPIES:
+    for table, _, _ in copied:
         await database.fetch(f"analyze {table}")
+    return original
+
+
+async def _copy(
+    connection: Connection, table: str, changes: Mapping[str, str], original: tuple[str, object], subscribers: int
+) -> None:
+    key, value = original
+    names = [
+        row["attname"]
+        for row in await connection.fetch(
+            "select attname from pg_attribute where attrelid = $1::text::regclass and attnum > 0 and not attisdropped"
+            " order by attnum",
+            table,
+        )
+    ]
+    columns = ", ".join(f"{changes[name]} as {name}" if name in changes else name for name in names)
+    await connection.execute(
+        f"""insert into {table} ({", ".join(names)}) overriding system value
+            select {columns} from {table}, generate_series(1, $2::int) n where {key} = $1 order by n""",
+        value,
+        subscribers - 1,
+        timeout=1_200,
+    )
 
 
 def _key_of(original: Accession, key: str) -> int | str:
@@ -93,8 +136,7 @@ def _key_of(original: Accession, key: str) -> int | str:
     return keys[key]
 
 
-async def _accede(database: Database) -> Accession:
-    clock = SystemClock()
+async def _accede(database: Database, clock: Clock) -> Accession:
     catalog = CatalogService(database, clock)
     await catalog.publish_directory(CATALOGUE, author="bench")
     ledger = Ledger(database, clock, shards=SHARDS)
