@@ -107,7 +107,7 @@ class App:
         self.trust = TrustPayments(self.database, clock, self.ledger, self.subscribers, settings.trust.terms)
         self.cards = PaymentCards(self.database, clock, self.calendar, self.ledger, self.trust, pepper)
         self.obligations = OpenObligations(self.ledger, self.trust)
-        self.fees = FeeRunner(self.database, clock, self.ledger, self.subscribers.fees)
+        self.fees = FeeRunner(self.database, clock, self.subscribers.fees)
         staff = settings.staff.pepper.get_secret_value() if settings.staff.pepper else ""  # serving demands one
         self.ways_in = WaysIn(
             self.database, clock, self.calendar, self.ledger, self.subscribers, self.trust, staff.encode()

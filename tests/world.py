@@ -87,7 +87,7 @@ class World:
         self.trust = TrustPayments(database, clock, self.ledger, self.subscribers, TERMS)
         self.obligations = OpenObligations(self.ledger, self.trust)
         self.cards = PaymentCards(database, clock, calendar, self.ledger, self.trust, PEPPER)
-        self.fees = FeeRunner(database, clock, self.ledger, self.subscribers.fees)
+        self.fees = FeeRunner(database, clock, self.subscribers.fees)
         self.charging = Charging(database, clock, self.ledger, self.subscribers, self.catalog.current)
         self.outbox = Dispatcher(database, clock)
         self.outbox.subscribe("billing.credited", self.fees.on_credited)

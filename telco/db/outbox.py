@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -55,6 +55,15 @@ Consumer = Callable[[OutboxEvent], Awaitable[None]]
 async def emit(connection: Connection, topic: str, key: str, payload: dict[str, object], *, at: datetime) -> None:
     """Record an event in the caller's transaction; `key` names what it is about (``subscriber:42``)."""
     await connection.execute(_Q.emit_event, topic, key, payload, at)
+
+
+async def emit_many(
+    connection: Connection, events: Sequence[tuple[str, str, dict[str, object]]], *, at: datetime
+) -> None:
+    """Record events, each with its topic, key and payload, in their order, in the caller's transaction."""
+    if events:
+        topics, keys, payloads = zip(*events, strict=True)
+        await connection.execute(_Q.emit_events, topics, keys, payloads, at)
 
 
 class Dispatcher:

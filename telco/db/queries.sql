@@ -6,6 +6,12 @@ insert into kernel.audit_trail (at, actor, action, subject, ground, details) val
 -- One event, in the transaction of the command that caused it.
 insert into kernel.outbox (topic, key, payload, created_at) values ($1, $2, $3, $4);
 
+-- name: emit_events
+-- Many events at once, in their order.
+insert into kernel.outbox (topic, key, payload, created_at)
+select topic, key, payload, $4
+from unnest($1::text[], $2::text[], $3::jsonb[]) with ordinality as event (topic, key, payload, n) order by n;
+
 -- name: claim_events
 -- The oldest waiting events that no other dispatcher holds.
 select event_id, topic, key, payload, created_at, attempts

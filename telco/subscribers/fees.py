@@ -1,9 +1,11 @@
 """Subscription fees of plans and services: which are due, what each takes and grants, what follows.
 
-The run itself is billing's. It reads a batch of due fees, has the ledger take them and marks each, in one transaction:
+The run itself is billing's. It reads a batch of due fees, has the ledger take them and marks them, in one transaction:
 
-    dues = await fees.due(conn, now, 100)
-    for due in dues: await fees.take(conn, due, now)
+    dues = await fees.due_plans(conn, now, 400)
+    await fees.take_all(conn, dues, now)
+
+Each step is a few statements for the whole batch, however large.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+
+import structlog
 
 from telco.catalog.catalogue import Catalogue
 from telco.catalog.model import Allowance, Plan, Renewal, ServiceOffer, Settlement
@@ -26,7 +30,6 @@ from telco.ledger.model import BucketSpec, Op, Outcome, Status
 from telco.ledger.service import Ledger
 from telco.subscribers import money, periods, store, store_services
 from telco.subscribers.desk import Work
-from telco.subscribers.errors import AccountRefusedError
 from telco.subscribers.model import (
     ActiveService,
     DueFee,
@@ -37,6 +40,8 @@ from telco.subscribers.model import (
     Subscription,
 )
 from telco.subscribers.periods import Period
+
+log = structlog.get_logger(__name__)
 
 LONGEST_WAIT_DAYS = 30
 """How long an unpaid fee waits for another try when nobody tops up; it would not be found paid much sooner."""
@@ -61,27 +66,43 @@ class Fees:
 
     # What is due
 
-    async def due(self, conn: Connection, now: datetime, limit: int) -> list[DueFee]:
-        """Read and lock fees that are due, oldest first, at most `limit` of plans and of services each.
+    async def due_plans(self, conn: Connection, now: datetime, limit: int) -> list[DueFee]:
+        """Read and lock plan fees that are due, oldest first, at most `limit`.
 
         Rows that another run holds are skipped. What was due while the service was down is due for its own period.
 
         Contract: PSC-1.1.2, PSC-3.2.4
         """
-        plan_rows = await conn.fetch(store.Q.due_plan_fees, now, limit)
-        service_rows = await conn.fetch(store.Q.due_service_fees, now, limit)
-        return self._due(plan_rows, service_rows, now)
+        return self._plans_due(await conn.fetch(store.Q.due_plan_fees, now, limit), now)
+
+    async def due_services(self, conn: Connection, now: datetime, limit: int) -> list[DueFee]:
+        """The same of services; those of a number whose plan's fee is due wait for it.
+
+        Contract: PSC-1.1.2, PSC-3.2.4
+        """
+        return self._services_due(await conn.fetch(store.Q.due_service_fees, now, limit), now)
+
+    async def due(self, conn: Connection, now: datetime, limit: int) -> list[DueFee]:
+        """Both, at most `limit` of plans and of services each."""
+        return await self.due_plans(conn, now, limit) + await self.due_services(conn, now, limit)
+
+    async def unpaid_plans(self, conn: Connection, account: AccountRef, now: datetime) -> list[DueFee]:
+        """Read and lock the plan fees that wait for money on an account, to try them after a top-up."""
+        return self._plans_due(await conn.fetch(store.Q.unpaid_plan_fees, *account, now), now)
+
+    async def unpaid_services(self, conn: Connection, account: AccountRef, now: datetime) -> list[DueFee]:
+        """The same of services: read them once the plans are marked, for a plan that begins may end some."""
+        return self._services_due(await conn.fetch(store.Q.unpaid_service_fees, *account, now), now)
 
     async def unpaid(self, conn: Connection, account: AccountRef, now: datetime) -> list[DueFee]:
-        """Read and lock the fees that wait for money on an account, to try them after a top-up. Plans come first."""
-        plan_rows = await conn.fetch(store.Q.unpaid_plan_fees, *account, now)
-        service_rows = await conn.fetch(store.Q.unpaid_service_fees, *account, now)
-        return self._due(plan_rows, service_rows, now)
+        """Both, plans first."""
+        return await self.unpaid_plans(conn, account, now) + await self.unpaid_services(conn, account, now)
 
-    def _due(self, plan_rows: Sequence[Record], service_rows: Sequence[Record], now: datetime) -> list[DueFee]:
-        plans = [self._due_plan(store.to_subscription(row), row, now) for row in plan_rows]
-        services = [self._due_service(store_services.to_service(row), store.to_payer(row), now) for row in service_rows]
-        return plans + services
+    def _plans_due(self, rows: Sequence[Record], now: datetime) -> list[DueFee]:
+        return [self._due_plan(store.to_subscription(row), row, now) for row in rows]
+
+    def _services_due(self, rows: Sequence[Record], now: datetime) -> list[DueFee]:
+        return [self._due_service(store_services.to_service(row), store.to_payer(row), now) for row in rows]
 
     def _due_plan(self, subscription: Subscription, row: Record, now: datetime) -> DueFee:
         catalogue, today = self._catalogue(), self._calendar.today(now)
@@ -141,50 +162,61 @@ class Fees:
         )
 
     async def take(self, conn: Connection, due: DueFee, now: datetime) -> FeeResult:
-        """Take one fee and mark it, in the caller's transaction.
+        """Take one fee and mark it, in the caller's transaction."""
+        [result] = await self.take_all(conn, [due], now)
+        return result
 
-        Raises:
-            AccountRefusedError: the ledger does not know the account, which is a defect.
-        """
-        op = self.operation(due, now)
-        if op is None:
-            return await self.mark(conn, due, None, now)
-        return await self.mark(conn, due, await money.apply(self._ledger, conn, op), now)
+    async def take_all(self, conn: Connection, dues: Sequence[DueFee], now: datetime) -> list[FeeResult]:
+        """Have the ledger take fees, in their order, and mark them, in the caller's transaction."""
+        ops = [op for due in dues if (op := self.operation(due, now)) is not None]
+        outcomes = {outcome.op_id: outcome for outcome in await self._ledger.apply(conn, ops)} if ops else {}
+        return await self.mark_all(conn, [(due, outcomes.get(due.op_id)) for due in dues], now)
 
     async def mark(self, conn: Connection, due: DueFee, outcome: Outcome | None, now: datetime) -> FeeResult:
-        """Note that a fee was taken, and begin its period, or that it was not, and when it is tried again.
+        """Mark one fee: see `mark_all`."""
+        [result] = await self.mark_all(conn, [(due, outcome)], now)
+        return result
 
-        Call it with the outcome of `operation(due)`, in the transaction that applied it; None means that there was
-        nothing to take. A refused fee is tried again after 1, 2, 4 ... days, and at once after a top-up (`unpaid`).
+    async def mark_all(
+        self, conn: Connection, taken: Iterable[tuple[DueFee, Outcome | None]], now: datetime
+    ) -> list[FeeResult]:
+        """Note that fees were taken, and begin their periods, or that they were not, and when they are tried again.
 
-        Raises:
-            AccountRefusedError: the ledger refused for another reason than money, which is a defect.
+        Each comes with the outcome of `operation(due)`, applied in this transaction; None means that there was nothing
+        to take. A refused fee is tried again after 1, 2, 4 ... days, and at once after a top-up (`unpaid_plans`). One
+        that the ledger refuses for another reason than money is a defect: it is logged, and holds nobody else up.
 
         Contract: PSC-3.2.5
         """
-        taken = outcome is None or outcome.status is Status.OK
-        if outcome is not None and outcome.status not in (Status.OK, Status.INSUFFICIENT_FUNDS):
-            raise AccountRefusedError(why=outcome.status.name.lower())
-        next_fee_at = self._next_fee_at(due) if taken else self._retry_at(due, now)
-        if due.kind is FeeKind.PLAN:
-            await self._mark_plan(conn, due, taken=taken, next_fee_at=next_fee_at, now=now)
-        else:
-            await store_services.mark_service_period(conn, due, taken=taken, next_fee_at=next_fee_at)
-        if taken or due.attempt == 0:
-            await self._tell(conn, due, taken=taken, next_fee_at=next_fee_at, now=now)
-        return FeeResult(due, taken, next_fee_at)
+        results, told = [], []
+        for due, outcome in taken:
+            result = self._result(due, outcome, now)
+            results.append(result)
+            if result.taken or (due.attempt == 0 and _lacks_money(outcome)):
+                told.append(_told(result))
+        for result in results:
+            if result.taken and result.due.change_id is not None:
+                await self._begin_changed_plan(conn, result.due, result.due.change_id, now)
+        await store_services.mark_periods(conn, [r for r in results if r.due.kind is FeeKind.PLAN])
+        await store_services.mark_service_periods(conn, [r for r in results if r.due.kind is FeeKind.SERVICE])
+        await outbox.emit_many(conn, told, at=now)
+        return results
 
-    async def _mark_plan(
-        self, conn: Connection, due: DueFee, *, taken: bool, next_fee_at: datetime | None, now: datetime
-    ) -> None:
-        if taken and due.change_id is not None:
-            plan = self._catalogue().plan_version(due.code, due.version)
-            await store_services.set_plan(conn, due.subscriber_id, plan, now)
-            await store_services.finish_plan_change(conn, due.change_id, now)
-            await self._set_credit_limit(conn, due.account, plan, due.op_id, now)
-            await self.end_unfit_services(conn, due.subscriber_id, plan, now)
-            await tell_plan_changed(conn, due.subscriber_id, due.msisdn, due.language, plan, now)
-        await store_services.mark_period(conn, due, taken=taken, next_fee_at=next_fee_at)
+    def _result(self, due: DueFee, outcome: Outcome | None, now: datetime) -> FeeResult:
+        taken = outcome is None or outcome.status is Status.OK
+        if not taken and outcome is not None and not _lacks_money(outcome):
+            log.error(
+                "fee_refused_by_ledger", op_id=due.op_id, status=outcome.status.name, field=outcome.conflict_field
+            )
+        return FeeResult(due, taken, self._next_fee_at(due) if taken else self._retry_at(due, now))
+
+    async def _begin_changed_plan(self, conn: Connection, due: DueFee, change_id: int, now: datetime) -> None:
+        plan = self._catalogue().plan_version(due.code, due.version)
+        await store_services.set_plan(conn, due.subscriber_id, plan, now)
+        await store_services.finish_plan_change(conn, change_id, now)
+        await self._set_credit_limit(conn, due.account, plan, due.op_id, now)
+        await self.end_unfit_services(conn, due.subscriber_id, plan, now)
+        await tell_plan_changed(conn, due.subscriber_id, due.msisdn, due.language, plan, now)
 
     async def _set_credit_limit(
         self, conn: Connection, account: AccountRef, plan: Plan, op_id: str, now: datetime
@@ -199,24 +231,6 @@ class Fees:
         await self._ledger.set_low_mark(conn, account, low_mark)
         op = ledger_model.credit_limit(account, f"credit-limit:{op_id}", plan.credit_limit_default)
         await money.apply(self._ledger, conn, op)
-
-    async def _tell(
-        self, conn: Connection, due: DueFee, *, taken: bool, next_fee_at: datetime | None, now: datetime
-    ) -> None:
-        payload: dict[str, object] = {
-            "subscriber_id": due.subscriber_id,
-            "msisdn": due.msisdn,
-            "language": due.language,
-            "kind": due.kind,
-            "code": due.code,
-            "version": due.version,
-            "amount": json_money(due.amount),
-            "first": due.first,
-            "next_fee_at": next_fee_at and next_fee_at.isoformat(),
-            "op_id": due.op_id,
-        }
-        topic = "subscribers.fee_taken" if taken else "subscribers.fee_not_taken"
-        await outbox.emit(conn, topic, f"subscriber:{due.subscriber_id}", payload, at=now)
 
     def _next_fee_at(self, due: DueFee) -> datetime | None:
         if due.kind is FeeKind.PLAN:
@@ -286,6 +300,29 @@ class Fees:
         result = await self.take(work.conn, due, work.now)
         joined = await store.lock_subscription(work.conn, subscription.subscriber_id)
         return Joined(joined, due.amount if result.taken else Tiyn(0))
+
+
+def _lacks_money(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome.status is Status.INSUFFICIENT_FUNDS
+
+
+def _told(result: FeeResult) -> tuple[str, str, dict[str, object]]:
+    """The event that tells of a fee: its topic, key and payload."""
+    due, next_fee_at = result.due, result.next_fee_at
+    payload: dict[str, object] = {
+        "subscriber_id": due.subscriber_id,
+        "msisdn": due.msisdn,
+        "language": due.language,
+        "kind": due.kind,
+        "code": due.code,
+        "version": due.version,
+        "amount": json_money(due.amount),
+        "first": due.first,
+        "next_fee_at": next_fee_at and next_fee_at.isoformat(),
+        "op_id": due.op_id,
+    }
+    topic = "subscribers.fee_taken" if result.taken else "subscribers.fee_not_taken"
+    return topic, f"subscriber:{due.subscriber_id}", payload
 
 
 async def tell_plan_changed(

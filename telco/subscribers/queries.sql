@@ -159,16 +159,19 @@ set plan_code = $2, plan_version = $3, brand = $4, settlement = $5, plan_joined_
 where subscription_id = $1
 returning *;
 
--- name: begin_period
--- A period is paid and runs.
-update subscribers.subscription
-set plan_state = 'active', period_anchor = $2, period_index = $3, period_start = $4, next_fee_at = $5, fee_attempt = 0
-where subscription_id = $1;
+-- name: begin_periods
+-- Periods are paid and run.
+update subscribers.subscription s
+set plan_state = 'active', period_anchor = p.anchor, period_index = p.index, period_start = p.start,
+    next_fee_at = p.next_fee_at, fee_attempt = 0
+from unnest($1::bigint[], $2::date[], $3::int[], $4::date[], $5::timestamptz[]) as p (id, anchor, index, start, next_fee_at)
+where s.subscription_id = p.id;
 
--- name: await_payment
--- A period is not paid and is tried again at next_fee_at.
-update subscribers.subscription set plan_state = 'awaiting_payment', next_fee_at = $2, fee_attempt = $3
-where subscription_id = $1;
+-- name: await_payments
+-- Periods are not paid and are tried again at next_fee_at.
+update subscribers.subscription s set plan_state = 'awaiting_payment', next_fee_at = p.next_fee_at, fee_attempt = p.attempt
+from unnest($1::bigint[], $2::timestamptz[], $3::int[]) as p (id, next_fee_at, attempt)
+where s.subscription_id = p.id;
 
 -- name: set_msisdn
 -- The number of a subscription.
@@ -481,24 +484,29 @@ where service_id in (
     order by until_at limit $2 for update skip locked)
 returning *;
 
--- name: begin_service_period
--- A period of a service is paid and runs.
-update subscribers.service
-set state = 'on', period_anchor = $2, period_index = $3, period_start = $4, next_fee_at = $5, fee_attempt = 0
-where service_id = $1;
+-- name: begin_service_periods
+-- Periods of services are paid and run.
+update subscribers.service v
+set state = 'on', period_anchor = p.anchor, period_index = p.index, period_start = p.start,
+    next_fee_at = p.next_fee_at, fee_attempt = 0
+from unnest($1::bigint[], $2::date[], $3::int[], $4::date[], $5::timestamptz[]) as p (id, anchor, index, start, next_fee_at)
+where v.service_id = p.id and v.state <> 'off';
 
--- name: await_service_payment
--- A period of a service is not paid and is tried again at next_fee_at.
-update subscribers.service set state = 'awaiting_payment', next_fee_at = $2, fee_attempt = $3 where service_id = $1;
+-- name: await_service_payments
+-- Periods of services are not paid and are tried again at next_fee_at.
+update subscribers.service v set state = 'awaiting_payment', next_fee_at = p.next_fee_at, fee_attempt = p.attempt
+from unnest($1::bigint[], $2::timestamptz[], $3::int[]) as p (id, next_fee_at, attempt)
+where v.service_id = p.id and v.state <> 'off';
 
 -- name: due_plan_fees
--- Plan fees that are due, each with the change that waits for it, locked for this run.
+-- Plan fees that are due, each with the change that waits for it, locked for this run. Those of one moment come in the
+-- order of the index: sorting them would cost every batch a look at all of them.
 select s.*, c.change_id, c.to_plan, c.to_version
 from subscribers.subscription s
 left join subscribers.plan_change c on c.subscription_id = s.subscription_id and c.state = 'waiting'
 where s.state <> 'ended' and s.next_fee_at <= $1 and (s.stop_at is null or s.stop_at > $1)
   and (s.plan_until is null or s.plan_until > $1)
-order by s.next_fee_at, s.subscription_id
+order by s.next_fee_at
 limit $2
 for update of s skip locked;
 
@@ -513,12 +521,13 @@ order by s.subscription_id
 for update of s;
 
 -- name: due_service_fees
--- Service fees that are due, locked for this run.
+-- Service fees that are due, locked for this run. They wait for the fee of the number's plan if that is due, too.
 select v.*, s.msisdn, s.language, s.shard, s.account_id, s.settlement
 from subscribers.service v join subscribers.subscription s using (subscription_id)
 where v.state <> 'off' and v.next_fee_at <= $1 and s.state <> 'ended'
   and (s.stop_at is null or s.stop_at > $1)
-order by v.next_fee_at, v.service_id
+  and (s.next_fee_at is null or s.next_fee_at > $1 or s.plan_until <= $1)
+order by v.next_fee_at
 limit $2
 for update of s, v skip locked;
 

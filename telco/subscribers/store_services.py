@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from telco.catalog.model import OfferKind, Plan, ServiceOffer
@@ -11,7 +11,7 @@ from telco.kernel.ids import SubscriberId
 from telco.subscribers.errors import NoPlanChangeError, ServiceOnError, violations
 from telco.subscribers.model import (
     ActiveService,
-    DueFee,
+    FeeResult,
     PlanChange,
     PlanChangeState,
     PlanQuote,
@@ -34,12 +34,26 @@ async def set_plan(conn: Connection, subscriber_id: SubscriberId, plan: Plan, no
     return to_subscription(row)
 
 
-async def mark_period(conn: Connection, due: DueFee, *, taken: bool, next_fee_at: datetime | None) -> None:
-    """Begin the period that a fee paid for, or wait for its payment."""
+async def mark_periods(conn: Connection, results: Sequence[FeeResult]) -> None:
+    """Begin the periods that plan fees paid for; where a fee was not taken, wait for its payment."""
+    taken = [result for result in results if result.taken]
     if taken:
-        await conn.execute(Q.begin_period, due.subscriber_id, due.anchor, due.index, due.start, next_fee_at)
-    else:
-        await conn.execute(Q.await_payment, due.subscriber_id, next_fee_at, due.attempt + 1)
+        await conn.execute(Q.begin_periods, [r.due.subscriber_id for r in taken], *_periods(taken))
+    if refused := [result for result in results if not result.taken]:
+        await conn.execute(Q.await_payments, [r.due.subscriber_id for r in refused], *_waits(refused))
+
+
+def _periods(taken: Sequence[FeeResult]) -> tuple[list[object], ...]:
+    return (
+        [result.due.anchor for result in taken],
+        [result.due.index for result in taken],
+        [result.due.start for result in taken],
+        [result.next_fee_at for result in taken],
+    )
+
+
+def _waits(refused: Sequence[FeeResult]) -> tuple[list[object], ...]:
+    return [result.next_fee_at for result in refused], [result.due.attempt + 1 for result in refused]
 
 
 async def add_plan_change(
@@ -186,9 +200,10 @@ async def switch_off(conn: Connection, ids: Collection[ServiceId], now: datetime
     return [to_service(row) for row in await conn.fetch(Q.switch_services_off, list(ids), now)]
 
 
-async def mark_service_period(conn: Connection, due: DueFee, *, taken: bool, next_fee_at: datetime | None) -> None:
-    """Begin the period of a service that a fee paid for, or wait for its payment."""
+async def mark_service_periods(conn: Connection, results: Sequence[FeeResult]) -> None:
+    """Begin the periods of services that fees paid for; where a fee was not taken, wait for its payment."""
+    taken = [result for result in results if result.taken]
     if taken:
-        await conn.execute(Q.begin_service_period, due.service_id, due.anchor, due.index, due.start, next_fee_at)
-    else:
-        await conn.execute(Q.await_service_payment, due.service_id, next_fee_at, due.attempt + 1)
+        await conn.execute(Q.begin_service_periods, [r.due.service_id for r in taken], *_periods(taken))
+    if refused := [result for result in results if not result.taken]:
+        await conn.execute(Q.await_service_payments, [r.due.service_id for r in refused], *_waits(refused))

@@ -9,11 +9,14 @@ import pytest
 
 from telco.billing.fees import FeeRunner
 from telco.billing.model import FeeRun
+from telco.db.pool import Database
 from telco.kernel.money import tenge
 from telco.kernel.units import GIGABYTE
-from telco.ledger.model import Kind
-from telco.subscribers.model import PlanState, Subscriber
+from telco.ledger.model import Kind, Status, debit, sum_charge
+from telco.subscribers.model import Channel, PlanState, Subscriber, by_subscriber
 from tests.world import World
+
+SELF = by_subscriber(Channel.USSD)
 
 
 async def _to(world: World, day: date) -> None:
@@ -43,10 +46,61 @@ async def test_a_months_fee_is_taken_on_the_same_day_and_renews_the_volumes(worl
 async def test_two_runs_at_once_take_each_fee_once(world: World) -> None:
     subscribers = [await world.subscriber("activ-day", money="1000", number=f"7775{n:07d}") for n in range(8)]
     world.clock.advance(timedelta(days=1))
-    other = FeeRunner(world.database, world.clock, world.ledger, world.subscribers.fees)
+    other = FeeRunner(world.database, world.clock, world.subscribers.fees)
     runs = await asyncio.gather(world.fees.run(), other.run(), world.fees.run())
     assert sum(run.charged for run in runs) == 8
     assert {len(await _fees(world, subscriber)) for subscriber in subscribers} == {2}
+
+
+async def test_a_run_that_is_killed_is_finished_by_another_machine(world: World) -> None:
+    subscribers = [await world.subscriber("activ-day", money="1000", number=f"7775{n:07d}") for n in range(24)]
+    world.clock.advance(timedelta(days=1))
+    doomed = await Database.connect(world.database.url)
+    runner = FeeRunner(doomed, world.clock, world.subscribers.fees, batch=2)
+    run = asyncio.create_task(runner.run())
+    while not await _told(world, "fee_taken", since=len(subscribers)):  # the first batch is committed
+        await asyncio.sleep(0)
+    doomed.terminate()
+    with pytest.raises(Exception):  # noqa: B017, PT011  # whatever a lost connection was doing
+        await run
+    taken = await _told(world, "fee_taken", since=len(subscribers))
+    assert await world.fees.run() == FeeRun(charged=24 - taken)
+    assert {len(await _fees(world, subscriber)) for subscriber in subscribers} == {2}
+    assert await _told(world, "fee_taken", since=len(subscribers)) == 24
+
+
+async def _told(world: World, topic: str, *, since: int = 0) -> int:
+    """How many events of a topic there are beyond the first `since`."""
+    count: int = await world.database.fetchval(
+        "select count(*) from kernel.outbox where topic = $1", f"subscribers.{topic}"
+    )
+    return count - since
+
+
+async def test_a_fee_that_the_ledger_refuses_for_another_reason_stops_nobody_else(world: World) -> None:
+    odd = await world.subscriber("activ-day", money="1000", number="77750000001")
+    others = [await world.subscriber("activ-day", money="1000", number=f"7775{n:07d}") for n in range(2, 6)]
+    world.clock.advance(timedelta(days=1))
+    # somebody has used the id of the fee of 3 March for something else
+    op_id = f"plan:{odd.subscriber_id}:activ-day.1:2026-03-03:0"
+    used = debit(odd.account, op_id, sum_charge(1), contra="revenue.voice")
+    assert (await world.ledger.submit(used)).status is Status.OK
+    assert await world.fees.run() == FeeRun(charged=4, refused=1)
+    assert {len(await _fees(world, subscriber)) for subscriber in others} == {2}
+    assert await _told(world, "fee_not_taken") == 0  # it is not for want of money
+    world.clock.advance(timedelta(days=1))
+    assert await world.fees.run() == FeeRun(charged=5)  # under the id of the second attempt
+
+
+async def test_a_service_waits_for_the_plan_of_its_number(world: World) -> None:
+    subscriber = await world.subscriber("activ-week", money="925")  # 925 - 890 = 35
+    await world.subscribers.switch_service_on(subscriber.subscriber_id, "music-day", SELF, "r1")  # 35 - 35 = 0
+    await world.pay(subscriber.account, "890", "p1")
+    world.clock.advance(timedelta(days=7))  # both are due, the service since six days; the money is enough for the plan
+    runs = await asyncio.gather(world.fees.run(), world.fees.run())
+    assert sum((run.charged for run in runs), 0) == 1
+    assert (await world.again(subscriber)).plan_state is PlanState.ACTIVE
+    assert await world.main(subscriber) == 0
 
 
 @pytest.mark.clause("PSC-3.2.5")

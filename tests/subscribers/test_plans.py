@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from telco.billing.fees import FeeRunner
+from telco.billing.model import FeeRun
 from telco.catalog.catalogue import Catalogue
 from telco.db.pool import Database
 from telco.kernel.calendar import Calendar
@@ -25,6 +28,7 @@ from telco.subscribers.errors import (
 from telco.subscribers.model import ChangeTime, Ground, PlanQuote, PlanState
 from telco.subscribers.service import Subscribers
 from tests.subscribers.conftest import CLERK, SELF, Office, open_office, person
+from tests.subscribers.varied import varied
 
 
 async def change(office: Office, who: int, plan: str, when: ChangeTime = ChangeTime.NOW) -> PlanQuote:
@@ -255,3 +259,25 @@ async def test_services_that_do_not_fit_end_with_the_change(office: Office) -> N
     await office.subscribers.switch_service_on(who, "data-1gb", SELF, "r2")
     company_quote = await office.subscribers.quote_plan(who, "kcell-start", ChangeTime.NOW, SELF)
     assert company_quote.services_ending == ()
+
+
+@pytest.mark.clause("PSC-1.1.5", "PSC-3.2.5")
+async def test_a_service_that_ends_with_the_new_plan_costs_nothing_more(
+    database: Database, clock: ManualClock, calendar: Calendar, ledger: Ledger, tmp_path: Path
+) -> None:
+    catalogue = varied(tmp_path, "services.toml", ('"kcell-unlim", ', ""))  # no subscription service fits it
+    subscribers = Subscribers(database, clock, calendar, lambda: catalogue, ledger)
+    office = await open_office(subscribers, database, ledger)
+    accession = await office.paid("3280", plan_code="kcell-start")  # 3280 - 2990 = 290
+    who = accession.subscriber_id
+    await subscribers.switch_service_on(who, "russia-calls", SELF, "r1")  # 290 for 30 days, until 1 April
+    done = await change(office, who, "kcell-unlim", ChangeTime.NEXT_PERIOD)
+    assert done.services_ending == ("russia-calls",)
+
+    runner = FeeRunner(database, clock, subscribers.fees)
+    clock.advance(calendar.start_of_day(date(2026, 4, 2)) - clock.now())
+    assert await runner.run() == FeeRun(refused=2)  # the new plan, 6990; the service, 290
+    await office.top_up(accession.account, "7500")
+    assert await runner.retry(accession.account) == FeeRun(charged=1)  # the plan: the service ended with it
+    assert await office.main(accession.account) == tenge("510")  # 7500 - 6990
+    assert await subscribers.services.on(who) == []
