@@ -34,6 +34,8 @@ CALLERS = 3_000
 """Coroutines that each wait for their operation before they send the next."""
 TPC_B_CLIENTS = 8
 TPC_B_SCALE = 10
+PORTIONS = 8
+"""Portions of a session."""
 SMS = sum_charge(1_200)
 CHUNK = Charge(Unit.BYTES, 10_000_000, ("data.any",), 1_000_000, 250_000_000)
 USED = CHUNK._replace(quantity=8_300_000)
@@ -52,7 +54,7 @@ class Sizes:
 
 
 FULL = Sizes(many=1_000_000, varied=250_000, rounds=5, seconds=6, warm_up=8, singles=3_000)
-QUICK = Sizes(many=150_000, varied=20_000, rounds=2, seconds=1.2, warm_up=1, singles=400)
+QUICK = Sizes(many=100_000, varied=20_000, rounds=2, seconds=1, warm_up=0.6, singles=400)
 
 
 async def run(quick: bool) -> list[Row]:
@@ -104,6 +106,7 @@ class Bench:
         return {
             "tpcb": lambda: self._tpcb(seconds),
             "pairs": lambda: self._pairs(many, seconds),
+            "sessions": lambda: self._sessions(many, seconds),
             "debits": lambda: self._debits(many, seconds),
             "few": lambda: self._debits(few, seconds),
             "few pairs": lambda: self._pairs(few, seconds),
@@ -177,6 +180,38 @@ class Bench:
                 assert held.status is used.status is Status.OK, (held, used)
 
         return await self._callers(database, seconds, caller)
+
+    async def _sessions(self, database: Database, seconds: float) -> float:
+        """Portions a second, of sessions as the network has them: each use holds the next portion besides.
+
+        A session of `PORTIONS` portions is that many reserves and uses, in one operation more.
+        """
+        deadline = datetime.now(UTC) + timedelta(hours=1)
+
+        async def caller(traffic: Traffic, prefix: str) -> None:
+            submit = traffic.ledger.submit
+            for turn in traffic:
+                account, hold = traffic.account(), f"{prefix}{turn}"
+                outcomes = [
+                    await submit(
+                        reserve(account, hold, CHUNK, hold_id=hold, hold_deadline=deadline, contra="revenue.data")
+                    )
+                ]
+                for number in range(1, PORTIONS + 1):
+                    following = CHUNK if number < PORTIONS else None
+                    operation = use(
+                        account,
+                        f"{hold}u{number}",
+                        USED,
+                        hold_id=hold,
+                        contra="revenue.data",
+                        reserve=following,
+                        hold_deadline=deadline,
+                    )
+                    outcomes.append(await submit(operation))
+                assert all(outcome.status is Status.OK for outcome in outcomes), outcomes
+
+        return PORTIONS * await self._callers(database, seconds, caller)
 
     async def _callers(
         self, database: Database, seconds: float, caller: Callable[[Traffic, str], Awaitable[None]]
@@ -266,6 +301,7 @@ def rows(figures: dict[str, list[float]], durable: float, idle: float, accounts:
         Row("ledger.accounts", accounts, "accounts"),
         Row("ledger.tpc_b", median(tpcb), "transactions/s"),
         Row("ledger.pairs", median(figures["pairs"]), "reserve+use/s", f"{base} (bar: 10)", against("pairs", tpcb)),
+        Row("ledger.session_portions", median(figures["sessions"]), "reserve+use/s", base, against("sessions", tpcb)),
         Row("ledger.debits", median(figures["debits"]), "debits/s", f"{base} (bar: 10)", against("debits", tpcb)),
         Row("ledger.pairs_with_allowances", median(figures["varied"]), "reserve+use/s", base, against("varied", tpcb)),
         Row("ledger.debit_cost", 1e6 / median(figures["debits"]), "us", "at 10,000 accounts (bar: at most 1.3)", cost),
