@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -166,7 +168,9 @@ class Pipeline:
             raise invalid(wrong)
         path_params = _validate("path", route.path_params.model_validate, path, wrong)
         query_params = _validate("query", route.query_params.model_validate, query, wrong)
-        body = None if route.body is None else _validate("body", route.body.validate_json, raw, wrong)
+        body = None
+        if route.body is not None:
+            body = _validate("body", partial(route.body.validate_json, strict=True), raw, wrong)
         if wrong:
             raise invalid(wrong)
         parts: dict[str, object] = {f"path.{name}": value for name, value in path.items()}
@@ -290,9 +294,19 @@ def _concrete(route: Route, request: ApiRequest) -> str:
 
 def _parse_json(raw: bytes) -> Any:
     try:
-        return from_json(raw, allow_inf_nan=False, cache_strings="keys")
+        document = from_json(raw, allow_inf_nan=False, cache_strings="keys")
+        json.loads(raw, object_pairs_hook=_check_names)  # of a repeated name pydantic would take the last (RFC 8259, 4)
     except ValueError as error:
         raise MalformedJsonError(why=str(error)[:200]) from None
+    return document
+
+
+def _check_names(pairs: list[tuple[str, object]]) -> None:
+    names: set[str] = set()
+    for name, _ in pairs:
+        if name in names:
+            raise ValueError(f"the name {name[:40]!r} stands twice in an object")
+        names.add(name)
 
 
 def _query(route: Route, request: web.Request) -> tuple[dict[str, object], list[FieldRefusal]]:

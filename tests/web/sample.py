@@ -40,6 +40,8 @@ class TopUp(ApiModel):
     note: Annotated[str, text(40)] | None = None
     """Anything."""
     tags: Annotated[tuple[Code, ...], Field(max_length=3)] = ()
+    copies: Annotated[int, Field(ge=1, le=9)] = 1
+    """Of the printed receipt."""
 
 
 class Receipt(ApiModel):

@@ -83,6 +83,7 @@ async def test_a_refusal_of_the_feature_says_money_for_people_and_programs(site:
         (b'{"amount": NaN}', "malformed_json"),
         (b'"\\ud800"', "malformed_json"),
         (b"[" * 3000, "malformed_json"),
+        (b'{"amount": "1.00", "amount": "9.00"}', "malformed_json"),
         (b"[" * 60 + b"]" * 60, "invalid_request"),
         (b'{"note": "a\\u0000b"}', "invalid_request"),
         (b'{"\\u0000": 1}', "invalid_request"),
@@ -95,6 +96,16 @@ async def test_hostile_bodies_are_refused(site: Site, body: bytes, code: str) ->
     headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
     status, problem, _ = await site.call("POST", "/v1/top-ups", Role.CASHIER, data=body, headers=headers)
     assert (status, problem["code"]) == ({"malformed_json": 400, "invalid_request": 422}[code], code)
+
+
+@pytest.mark.parametrize("copies", [True, "1", 1.5, None])
+async def test_a_number_is_written_as_a_number(site: Site, copies: object) -> None:
+    body = {"msisdn": NUMBER, "amount": "1.00", "copies": copies}
+    status, problem, _ = await site.call(
+        "POST", "/v1/top-ups", Role.CASHIER, json=body, headers={"Idempotency-Key": "k"}
+    )
+    assert status == 422
+    assert [field["field"] for field in problem["fields"]] == ["body.copies"]
 
 
 async def test_an_unknown_error_is_logged_with_an_id_and_answered_with_it(
