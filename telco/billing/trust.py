@@ -48,16 +48,16 @@ class TrustPayments:
         Contract: PSC-3.1.6
         """
         now, terms = self._clock.now(), self.terms
-        view = await self._ledger.balances(subscriber.account)
         acceded_at = await self._subscribers.acceded_at(subscriber.subscriber_id)
         usable_until = now + timedelta(days=terms.usable_days)
 
         async def body(connection: Connection) -> TrustAnswer:
+            await store.lock_attempts(connection, subscriber.subscriber_id)
             earlier = await store.find_trust_request(connection, subscriber.subscriber_id, request_id)
             if earlier is not None:
                 return TrustAnswer(TrustStatus.GIVEN, terms, earlier, replayed=True)
-            await store.lock_attempts(connection, subscriber.subscriber_id)
             open_trust = await store.lock_open_trust(connection, subscriber.account)
+            view = await self._ledger.balances(subscriber.account, connection)
             status = self._decide(subscriber, view.main, acceded_at, open_trust)
             if status is not TrustStatus.GIVEN:
                 return TrustAnswer(status, terms)

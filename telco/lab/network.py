@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Coroutine, Iterable
 from dataclasses import replace
 from decimal import Decimal
@@ -52,6 +53,8 @@ STOP_PATIENCE_S: Final = 0.8
 
 _GENERATIONS = {Technology.LTE: 4, Technology.UMTS: 3}
 _MAX_SERVICE_NUMBER_DIGITS = 6
+_KEYS = re.compile(r"[*#][0-9*#+]+")
+"""What the keys of a phone can dial."""
 _BUSY = "busy"
 
 log = structlog.get_logger(__name__)
@@ -254,7 +257,7 @@ class Network:
         """
         phone = self.phone(number)
         code = code.strip()
-        if not code.startswith(("*", "#")) or not 2 <= len(code) <= MAX_USSD_CHARACTERS:
+        if _KEYS.fullmatch(code) is None or len(code) > MAX_USSD_CHARACTERS:
             raise BadRequestError(code[:20])
         if phone.dialogue is not None and phone.dialogue.state is not DialogueState.CLOSED:
             raise PhoneBusyError(number)

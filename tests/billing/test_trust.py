@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date, timedelta
 
 import pytest
@@ -50,6 +51,14 @@ async def test_a_repeated_request_gives_once(world: World) -> None:
     assert not (await world.trust.give(subscriber, "m1")).replayed
     assert (await world.trust.give(subscriber, "m1")).replayed
     assert (await world.trust.give(subscriber, "m2")).status is TrustStatus.ALREADY_OPEN
+    assert await world.left(subscriber, "trust") == tenge(500)
+
+
+async def test_one_request_that_comes_in_many_times_at_once_is_one(world: World) -> None:
+    subscriber = await world.subscriber(days_ago=30)
+    answers = await asyncio.gather(*(world.trust.give(subscriber, "m1") for _ in range(5)))
+    assert {answer.status for answer in answers} == {TrustStatus.GIVEN}
+    assert sorted(answer.replayed for answer in answers) == [False, True, True, True, True]
     assert await world.left(subscriber, "trust") == tenge(500)
 
 

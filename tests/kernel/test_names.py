@@ -21,7 +21,10 @@ def test_text_is_trimmed_and_composed() -> None:
     assert clean_text("И\u0306", field="name", max_length=1) == "Й"
 
 
-@pytest.mark.parametrize("text", ["", "   ", "a\x00b", "a\nb", "a\x1b[2Jb", "a\x7fb", "a\u0085b", "a\ud800b", "x" * 11])
+@pytest.mark.parametrize(
+    "text",
+    ["", "   ", "a\x00b", "a\nb", "a\x1b[2Jb", "a\x7fb", "a\u0085b", "a\ud800b", "a\u202e321", "a\u2028b", "x" * 11],
+)
 def test_empty_long_and_control_characters_are_refused(text: str) -> None:
     with pytest.raises(TextRefusedError) as refusal:
         clean_text(text, field="name", max_length=10)

@@ -76,8 +76,8 @@ async def test_a_number_may_be_typed_as_people_do(network: Network, typed: str) 
     assert network.send_sms(AIGERIM, typed, "hello").peer == DMITRY
 
 
-@pytest.mark.parametrize("code", ["", "111", "*", "*" + "1" * 182])
-async def test_a_code_begins_with_a_star_or_hash(network: Network, code: str) -> None:
+@pytest.mark.parametrize("code", ["", "111", "*", "*" + "1" * 182, "*ы1#", "*1 1#", "*１#"])
+async def test_a_code_is_dialled_with_the_keys_of_a_phone(network: Network, code: str) -> None:
     with pytest.raises(BadRequestError):
         network.dial(AIGERIM, code)
 
