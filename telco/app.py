@@ -15,6 +15,9 @@ from telco.billing import jobs as billing_jobs
 from telco.billing.balances import Balances
 from telco.billing.cards import PaymentCards
 from telco.billing.fees import FeeRunner
+from telco.billing.invoicing import jobs as invoicing_jobs
+from telco.billing.invoicing.limits import CreditLimits
+from telco.billing.invoicing.service import Invoicing
 from telco.billing.obligations import OpenObligations
 from telco.billing.payments import http as payments_http
 from telco.billing.payments import jobs as payments_jobs
@@ -105,12 +108,23 @@ class App:
             raise SettingsError(why="set TELCO_CARDS_PEPPER")
         pepper = settings.cards.pepper.get_secret_value().encode()
         self.trust = TrustPayments(self.database, clock, self.ledger, self.subscribers, settings.trust.terms)
-        self.cards = PaymentCards(self.database, clock, self.calendar, self.ledger, self.trust, pepper)
+        self.invoicing = Invoicing(
+            self.database, clock, self.calendar, self.ledger, self.subscribers, self.catalog.current
+        )
+        self.limits = CreditLimits(self.database, clock, self.ledger, self.catalog.current)
+        self.cards = PaymentCards(self.database, clock, self.calendar, self.ledger, self.trust, self.invoicing, pepper)
         self.obligations = OpenObligations(self.ledger, self.trust)
         self.fees = FeeRunner(self.database, clock, self.subscribers.fees)
         staff = settings.staff.pepper.get_secret_value() if settings.staff.pepper else ""  # serving demands one
         self.ways_in = WaysIn(
-            self.database, clock, self.calendar, self.ledger, self.subscribers, self.trust, staff.encode()
+            self.database,
+            clock,
+            self.calendar,
+            self.ledger,
+            self.subscribers,
+            self.trust,
+            self.invoicing,
+            staff.encode(),
         )
 
     async def _obligations(self, connection: Connection, accounts: Sequence[AccountRef]) -> list[Obligation]:
@@ -161,6 +175,7 @@ class App:
             *ledger_jobs.jobs(self.ledger, self.clock),
             *subscribers_jobs.jobs(self.subscribers),
             *billing_jobs.jobs(self.fees, self.trust),
+            *invoicing_jobs.jobs(self.invoicing),
             *payments_jobs.jobs(self.ways_in.transfers),
             *charging_jobs.jobs(self.charging),
             *web_jobs.jobs(self.database, self.clock),

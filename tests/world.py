@@ -11,6 +11,8 @@ import argon2
 
 from telco.billing.cards import PaymentCards
 from telco.billing.fees import FeeRunner
+from telco.billing.invoicing.limits import CreditLimits
+from telco.billing.invoicing.service import Invoicing
 from telco.billing.model import TrustTerms
 from telco.billing.obligations import OpenObligations
 from telco.billing.trust import TrustPayments
@@ -85,8 +87,10 @@ class World:
             hasher=quick,
         )
         self.trust = TrustPayments(database, clock, self.ledger, self.subscribers, TERMS)
+        self.invoicing = Invoicing(database, clock, calendar, self.ledger, self.subscribers, self.catalog.current)
+        self.limits = CreditLimits(database, clock, self.ledger, self.catalog.current)
         self.obligations = OpenObligations(self.ledger, self.trust)
-        self.cards = PaymentCards(database, clock, calendar, self.ledger, self.trust, PEPPER)
+        self.cards = PaymentCards(database, clock, calendar, self.ledger, self.trust, self.invoicing, PEPPER)
         self.fees = FeeRunner(database, clock, self.subscribers.fees)
         self.charging = Charging(database, clock, self.ledger, self.subscribers, self.catalog.current)
         self.outbox = Dispatcher(database, clock)

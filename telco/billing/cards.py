@@ -21,6 +21,7 @@ from telco.billing.errors import (
     CardTermsError,
     RequestReusedError,
 )
+from telco.billing.invoicing.service import Invoicing
 from telco.billing.model import Activation, ActivationStatus, BatchId, Card, CardBatch, CardState, PrintedCard
 from telco.billing.topups import TopUp, TopUps
 from telco.billing.trust import TrustPayments
@@ -49,12 +50,13 @@ class PaymentCards:
         calendar: Calendar,
         ledger: Ledger,
         trust: TrustPayments,
+        invoicing: Invoicing,
         pepper: bytes,
     ) -> None:
         self._database = database
         self._clock = clock
         self._calendar = calendar
-        self._topups = TopUps(clock, ledger, trust)
+        self._topups = TopUps(clock, ledger, trust, invoicing)
         self._pepper = pepper
 
     async def make_batch(

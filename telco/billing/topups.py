@@ -5,10 +5,12 @@ Contract: PSC-4.1, PSC-3.1.6, PSC-3.1.7
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from telco.billing.errors import TopUpRefusedError
+from telco.billing.invoicing.model import Allocation, InvoiceId
+from telco.billing.invoicing.service import Invoicing
 from telco.billing.trust import TrustPayments
 from telco.db import outbox
 from telco.db.pool import Connection
@@ -40,6 +42,8 @@ class TopUp:
     """The message or request that brought it."""
     label: str
     details: Mapping[str, object] = field(default_factory=dict)
+    named: Sequence[tuple[InvoiceId, Tiyn]] = ()
+    """Invoices that the payer named, each with its sum; the rest goes to the oldest debt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +53,28 @@ class Credited:
     balance: Tiyn
     """Main balance after it."""
     trust_repaid: Tiyn
+    allocations: Sequence[Allocation] = ()
+    """Which invoices it paid, in credit settlement."""
 
 
 class TopUps:
     """The one way of money into personal accounts."""
 
-    def __init__(self, clock: Clock, ledger: Ledger, trust: TrustPayments) -> None:
+    def __init__(self, clock: Clock, ledger: Ledger, trust: TrustPayments, invoicing: Invoicing) -> None:
         self._clock = clock
         self._ledger = ledger
         self._trust = trust
+        self._invoicing = invoicing
 
     async def credit(self, connection: Connection, top_up: TopUp) -> Credited:
-        """Credit the account, repay its open trust payment and tell the rest of the service, all in one transaction.
+        """Credit the account, repay its trust payment, pay its invoices and tell the rest of telco: one transaction.
 
         What is more than is owed stays on the main balance: an advance for services.
 
         Raises:
             TopUpRefusedError: the ledger has no such account.
 
-        Contract: PSC-4.1, PSC-3.1.6, PSC-3.1.7
+        Contract: PSC-4.1, PSC-3.1.6, PSC-3.1.7, PSC-4.3.2
         """
         credit = ledger_model.credit(
             top_up.account,
@@ -80,6 +87,9 @@ class TopUps:
         if outcome.status is not Status.OK:
             raise TopUpRefusedError(account=str(top_up.account), why=outcome.status.name.lower())
         repaid = await self._trust.repay(connection, top_up.account, top_up.op_id)
+        allocations = await self._invoicing.allocate(
+            connection, top_up.account, top_up.op_id, top_up.amount, self._clock.now(), top_up.named
+        )
         balance = Tiyn(outcome.main_after - repaid)
         payload: dict[str, object] = {
             "subscriber_id": top_up.subscriber_id,
@@ -93,4 +103,4 @@ class TopUps:
             "request_id": top_up.request_id,
         }
         await outbox.emit(connection, "billing.credited", f"account:{top_up.account}", payload, at=self._clock.now())
-        return Credited(balance, repaid)
+        return Credited(balance, repaid, allocations)

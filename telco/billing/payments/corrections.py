@@ -10,6 +10,7 @@ Contract: PSC-3.1.8, PSC-5.2.2
 from __future__ import annotations
 
 from telco.billing.errors import RequestReusedError, TopUpRefusedError
+from telco.billing.invoicing.service import Invoicing
 from telco.billing.payments import store
 from telco.billing.payments.errors import (
     CorrectionDecidedError,
@@ -48,12 +49,21 @@ from telco.ledger.service import Ledger
 class Corrections:
     """Use cases of corrections."""
 
-    def __init__(self, database: Database, clock: Clock, ledger: Ledger, payments: Payments, topups: TopUps) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ledger: Ledger,
+        payments: Payments,
+        topups: TopUps,
+        invoicing: Invoicing,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._ledger = ledger
         self._payments = payments
         self._topups = topups
+        self._invoicing = invoicing
 
     async def request(
         self,
@@ -211,6 +221,7 @@ class Corrections:
         [outcome] = await self._ledger.apply(connection, [reverse])
         match outcome.status:
             case Status.OK:
+                await self._invoicing.deallocate(connection, payment.account, payment.op_id, by=op_id)
                 had = max(outcome.main_after + payment.amount, 0)
                 return op_id, Tiyn(payment.amount - min(payment.amount, had))
             case Status.SPENT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from telco.billing.invoicing.service import Invoicing
 from telco.billing.payments.bank_transfers import BankTransfers
 from telco.billing.payments.cash_desk import CashDesk
 from telco.billing.payments.corrections import Corrections
@@ -29,9 +30,10 @@ class WaysIn:
         ledger: Ledger,
         subscribers: Subscribers,
         trust: TrustPayments,
+        invoicing: Invoicing,
         pepper: bytes,
     ) -> None:
-        topups = TopUps(clock, ledger, trust)
+        topups = TopUps(clock, ledger, trust, invoicing)
         self.payments = Payments(database, clock, subscribers, topups)
         self.providers = Providers(database, clock, pepper)
         self.terminals = Terminals(database, clock, self.payments)
@@ -39,4 +41,4 @@ class WaysIn:
         self.transfers = BankTransfers(database, clock, calendar, self.payments)
         self.work_list = WorkList(database, clock, self.payments, self.transfers)
         self.cash = CashDesk(database, clock, calendar, self.payments)
-        self.corrections = Corrections(database, clock, ledger, self.payments, topups)
+        self.corrections = Corrections(database, clock, ledger, self.payments, topups, invoicing)

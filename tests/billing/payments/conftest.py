@@ -18,7 +18,14 @@ class Desk(WaysIn):
 
     def __init__(self, world: World) -> None:
         super().__init__(
-            world.database, world.clock, world.calendar, world.ledger, world.subscribers, world.trust, PEPPER
+            world.database,
+            world.clock,
+            world.calendar,
+            world.ledger,
+            world.subscribers,
+            world.trust,
+            world.invoicing,
+            PEPPER,
         )
         self.world = world
         self.provider: Provider

@@ -11,7 +11,16 @@ from tests.world import PEPPER, World
 
 async def make_examples(world: World, payee: str) -> None:
     """A provider "kiosk", a closed shift with one payment of 100 tenge, and an empty bank file."""
-    ways = WaysIn(world.database, world.clock, world.calendar, world.ledger, world.subscribers, world.trust, PEPPER)
+    ways = WaysIn(
+        world.database,
+        world.clock,
+        world.calendar,
+        world.ledger,
+        world.subscribers,
+        world.trust,
+        world.invoicing,
+        PEPPER,
+    )
     await ways.providers.add("kiosk", "Kiosk", least=tenge(1), most=tenge(500_000), actor="staff:example")
     await ways.transfers.add_account(OUR_ACCOUNT, "main")
     await ways.transfers.take(bank_file(), "empty.txt", actor="staff:example")

@@ -1,0 +1,1 @@
+"""Invoices of credit settlement: accounting periods, numbers, open amounts, credit limits."""
