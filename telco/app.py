@@ -169,6 +169,7 @@ class App:
     def _build_background(self) -> None:
         self.outbox = Dispatcher(self.database, self.clock)
         self.outbox.subscribe("billing.credited", self.fees.on_credited)
+        self.outbox.subscribe("subscribers.resumed", self.fees.on_resumed)
         self.notices.subscribe_to(self.outbox)
         self.jobs = JobRunner(self.database, self.clock)
         for job in (

@@ -95,6 +95,7 @@ class World:
         self.charging = Charging(database, clock, self.ledger, self.subscribers, self.catalog.current)
         self.outbox = Dispatcher(database, clock)
         self.outbox.subscribe("billing.credited", self.fees.on_credited)
+        self.outbox.subscribe("subscribers.resumed", self.fees.on_resumed)
         self._serials = itertools.count(1)
 
     async def _obligations(self, connection: Connection, accounts: Sequence[AccountRef]) -> list[Obligation]:

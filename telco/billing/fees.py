@@ -18,7 +18,7 @@ from telco.billing.model import FeeRun
 from telco.db.outbox import OutboxEvent
 from telco.db.pool import Connection, Database
 from telco.kernel.clock import Clock
-from telco.kernel.ids import AccountId, AccountRef
+from telco.kernel.ids import AccountId, AccountRef, SubscriberId
 from telco.subscribers.fees import Fees
 from telco.subscribers.model import DueFee, FeeResult
 
@@ -85,7 +85,15 @@ class FeeRunner:
         payload = event.payload
         await self.retry(AccountRef(payload["shard"], AccountId(payload["account_id"])))
 
+    async def on_resumed(self, event: OutboxEvent) -> None:
+        """Consume "subscribers.resumed": the fee that waited for the end of a suspension is due now."""
+        async with self._database.acquire() as connection:
+            account = await self._fees.account(connection, SubscriberId(event.payload["subscriber_id"]))
+        if account is not None:
+            await self.retry(account)
+
 
 def _count(results: Sequence[FeeResult]) -> FeeRun:
     charged = sum(result.taken for result in results)
-    return FeeRun(charged, len(results) - charged)
+    idle = sum(result.due.idle_until is not None for result in results)
+    return FeeRun(charged, len(results) - charged - idle, idle)

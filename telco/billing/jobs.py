@@ -14,7 +14,7 @@ def jobs(fees: FeeRunner, trust: TrustPayments) -> list[Job]:
 
     async def take_fees(_: datetime) -> dict[str, object]:
         run = await fees.run()
-        return {"charged": run.charged, "refused": run.refused}
+        return {"charged": run.charged, "refused": run.refused, "idle": run.idle}
 
     async def end_trust_payments(_: datetime) -> dict[str, object]:
         return {"ended": await trust.end_due()}

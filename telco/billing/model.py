@@ -146,6 +146,8 @@ class FeeRun:
 
     charged: int = 0
     refused: int = 0
+    idle: int = 0
+    """Fees that wait because nothing is taken for suspended time."""
 
     def __add__(self, other: FeeRun) -> FeeRun:
-        return FeeRun(self.charged + other.charged, self.refused + other.refused)
+        return FeeRun(self.charged + other.charged, self.refused + other.refused, self.idle + other.idle)

@@ -121,6 +121,7 @@ def plan(document: PlanDoc, types: dict[str, AllowanceType]) -> Plan:
         fee_interval=document.interval,
         fee_anchor=document.fee_anchor,
         proration=document.proration,
+        suspended=document.suspended,
         joining_price=tenge(document.joining_price),
         allowances=_grants(document.allowances, types),
         rates=tuple(rate_row(row) for row in document.rates),

@@ -48,6 +48,7 @@ __all__ = [
     "ServiceOffer",
     "Settlement",
     "Span",
+    "SuspendedTime",
     "UsageMatch",
     "service_unit",
 ]
@@ -117,6 +118,19 @@ class FeeAnchor(StrEnum):
 
     JOINING = "joining"
     CALENDAR = "calendar"
+
+
+class SuspendedTime(StrEnum):
+    """What the time costs in which everything is suspended through no fault of the subscriber's.
+
+    `CHARGED`: the fee as ever, whatever was used. `FREE`: no fee falls due; what was paid runs out, and the next period
+    begins when service is back.
+
+    Contract: PSC-1.1.2
+    """
+
+    CHARGED = "charged"
+    FREE = "free"
 
 
 _UNITS = {
@@ -257,6 +271,8 @@ class Plan:
     fee_anchor: FeeAnchor
     proration: bool
     """Whether a part of a period costs a part of the fee. Contract: PSC-1.1.2"""
+    suspended: SuspendedTime
+    """What suspended time costs."""
     joining_price: Tiyn
     """Taken once when a subscriber changes to the plan."""
     allowances: tuple[Allowance, ...]

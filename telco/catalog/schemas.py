@@ -32,6 +32,7 @@ from telco.catalog.model import (
     Renewal,
     Service,
     Settlement,
+    SuspendedTime,
 )
 from telco.catalog.numbering import DestinationKind
 from telco.kernel.units import Unit
@@ -239,6 +240,7 @@ class PlanDoc(Versioned):
     interval: Interval = Interval.MONTH
     fee_anchor: FeeAnchor = FeeAnchor.JOINING
     proration: Flag = False
+    suspended: SuspendedTime = SuspendedTime.CHARGED
     joining_price: Sum = Decimal(0)
     allowances: tuple[GrantDoc, ...] = ()
     rates: tuple[RateDoc, ...] = Field(min_length=1)

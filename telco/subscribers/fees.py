@@ -11,13 +11,13 @@ Each step is a few statements for the whole batch, however large.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import structlog
 
 from telco.catalog.catalogue import Catalogue
-from telco.catalog.model import Allowance, Plan, Renewal, ServiceOffer, Settlement
+from telco.catalog.model import Allowance, Plan, Renewal, ServiceOffer, Settlement, SuspendedTime
 from telco.db import outbox
 from telco.db.pool import Connection, Record
 from telco.kernel.calendar import Calendar
@@ -35,6 +35,7 @@ from telco.subscribers.model import (
     DueFee,
     FeeKind,
     FeeResult,
+    Ground,
     PlanState,
     ServiceState,
     Subscription,
@@ -43,6 +44,9 @@ from telco.subscribers.periods import Period
 
 log = structlog.get_logger(__name__)
 
+BLAMELESS = frozenset({Ground.LOST_DEVICE, Ground.UNAUTHORISED_USE, Ground.AUTHORITY})
+"""Grounds on which everything is suspended through no fault of the subscriber's. Contract: PSC-3.1.5.2, PSC-3.1.5.5,
+PSC-3.1.5.11"""
 LONGEST_WAIT_DAYS = 30
 """How long an unpaid fee waits for another try when nobody tops up; it would not be found paid much sooner."""
 
@@ -73,14 +77,14 @@ class Fees:
 
         Contract: PSC-1.1.2, PSC-3.2.4
         """
-        return self._plans_due(await conn.fetch(store.Q.due_plan_fees, now, limit), now)
+        return self._plans_due(await conn.fetch(store.Q.due_plan_fees, now, limit, list(BLAMELESS)), now)
 
     async def due_services(self, conn: Connection, now: datetime, limit: int) -> list[DueFee]:
         """The same of services; those of a number whose plan's fee is due wait for it.
 
         Contract: PSC-1.1.2, PSC-3.2.4
         """
-        return self._services_due(await conn.fetch(store.Q.due_service_fees, now, limit), now)
+        return self._services_due(await conn.fetch(store.Q.due_service_fees, now, limit, list(BLAMELESS)), now)
 
     async def due(self, conn: Connection, now: datetime, limit: int) -> list[DueFee]:
         """Both, at most `limit` of plans and of services each."""
@@ -88,21 +92,47 @@ class Fees:
 
     async def unpaid_plans(self, conn: Connection, account: AccountRef, now: datetime) -> list[DueFee]:
         """Read and lock the plan fees that wait for money on an account, to try them after a top-up."""
-        return self._plans_due(await conn.fetch(store.Q.unpaid_plan_fees, *account, now), now)
+        rows = await conn.fetch(store.Q.unpaid_plan_fees, *account, now, list(BLAMELESS))
+        return [due for due in self._plans_due(rows, now) if due.idle_until is None]
 
     async def unpaid_services(self, conn: Connection, account: AccountRef, now: datetime) -> list[DueFee]:
         """The same of services: read them once the plans are marked, for a plan that begins may end some."""
-        return self._services_due(await conn.fetch(store.Q.unpaid_service_fees, *account, now), now)
+        rows = await conn.fetch(store.Q.unpaid_service_fees, *account, now, list(BLAMELESS))
+        return [due for due in self._services_due(rows, now) if due.idle_until is None]
 
     async def unpaid(self, conn: Connection, account: AccountRef, now: datetime) -> list[DueFee]:
         """Both, plans first."""
         return await self.unpaid_plans(conn, account, now) + await self.unpaid_services(conn, account, now)
 
+    async def account(self, conn: Connection, subscriber_id: SubscriberId) -> AccountRef | None:
+        """The personal account of a subscription in use."""
+        row = await conn.fetchrow(store.Q.subscription, subscriber_id)
+        return None if row is None else store.to_account(row)
+
     def _plans_due(self, rows: Sequence[Record], now: datetime) -> list[DueFee]:
-        return [self._due_plan(store.to_subscription(row), row, now) for row in rows]
+        return [self._idle(self._due_plan(store.to_subscription(row), row, now), row, now) for row in rows]
 
     def _services_due(self, rows: Sequence[Record], now: datetime) -> list[DueFee]:
-        return [self._due_service(store_services.to_service(row), store.to_payer(row), now) for row in rows]
+        return [
+            self._idle(self._due_service(store_services.to_service(row), store.to_payer(row), now), row, now)
+            for row in rows
+        ]
+
+    def _idle(self, due: DueFee, row: Record, now: datetime) -> DueFee:
+        """Let a fee wait while its number is suspended, where the plan says that such time is free.
+
+        It is looked at again each day and at the suspension's planned end; `on_resumed` does not wait for that.
+
+        Contract: PSC-1.1.2, PSC-3.1.5
+        """
+        until: datetime | None = row["suspended_until"]
+        if until is None:
+            return due
+        plan = self._catalogue().plan_version(row["plan_code"], row["plan_version"])
+        if plan.suspended is SuspendedTime.CHARGED:
+            return due
+        tomorrow = self._calendar.start_of_day(self._calendar.today(now) + timedelta(days=1))
+        return replace(due, idle_until=min(until, tomorrow))
 
     def _due_plan(self, subscription: Subscription, row: Record, now: datetime) -> DueFee:
         catalogue, today = self._catalogue(), self._calendar.today(now)
@@ -168,7 +198,7 @@ class Fees:
 
     async def take_all(self, conn: Connection, dues: Sequence[DueFee], now: datetime) -> list[FeeResult]:
         """Have the ledger take fees, in their order, and mark them, in the caller's transaction."""
-        ops = [op for due in dues if (op := self.operation(due, now)) is not None]
+        ops = [op for due in dues if due.idle_until is None and (op := self.operation(due, now)) is not None]
         outcomes = {outcome.op_id: outcome for outcome in await self._ledger.apply(conn, ops)} if ops else {}
         return await self.mark_all(conn, [(due, outcomes.get(due.op_id)) for due in dues], now)
 
@@ -203,6 +233,8 @@ class Fees:
         return results
 
     def _result(self, due: DueFee, outcome: Outcome | None, now: datetime) -> FeeResult:
+        if due.idle_until is not None:
+            return FeeResult(due, False, due.idle_until)
         taken = outcome is None or outcome.status is Status.OK
         if not taken and outcome is not None and not _lacks_money(outcome):
             log.error(
@@ -289,15 +321,20 @@ class Fees:
 
     # Joining a plan
 
-    async def join(self, work: Work, subscription: Subscription, plan: Plan) -> Joined:
+    async def join(self, work: Work, subscription: Subscription, plan: Plan, *, at: datetime | None = None) -> Joined:
         """Begin a plan with its first fee and allowances; without enough money it waits for payment.
+
+        It begins now, or `at` a moment that has passed while nothing ran.
 
         Contract: PSC-1.1.2, PSC-3.2.4, PSC-3.2.5
         """
-        subscription = await store_services.set_plan(work.conn, subscription.subscriber_id, plan, work.now)
-        due = plan_fee(subscription, plan, periods.first_period(plan, work.today))
+        begins = at or work.now
+        subscription = await store_services.set_plan(work.conn, subscription.subscriber_id, plan, begins)
+        due = plan_fee(subscription, plan, periods.first_period(plan, self._calendar.today(begins)))
         await self._set_credit_limit(work.conn, due.account, plan, due.op_id, work.now)
-        result = await self.take(work.conn, due, work.now)
+        row = await work.conn.fetchrow(store.Q.suspended_until, due.subscriber_id, work.now, list(BLAMELESS))
+        assert row is not None  # it has been locked
+        result = await self.take(work.conn, self._idle(due, row, work.now), work.now)
         joined = await store.lock_subscription(work.conn, subscription.subscriber_id)
         return Joined(joined, due.amount if result.taken else Tiyn(0))
 

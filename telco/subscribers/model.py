@@ -457,6 +457,8 @@ class DueFee:
     """The plan or service begins with this fee: what it grants once is granted now."""
     change_id: int | None = None
     """The plan change that happens with this fee."""
+    idle_until: datetime | None = None
+    """Nothing is taken for suspended time: until then the fee waits, or until the suspension ends before."""
 
     @property
     def op_id(self) -> str:
@@ -468,7 +470,7 @@ class DueFee:
 
 @dataclass(frozen=True, slots=True)
 class FeeResult:
-    """How taking a fee went."""
+    """How taking a fee went: taken, refused for want of money, or left alone for suspended time (`due.idle_until`)."""
 
     due: DueFee
     taken: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from telco.catalog.catalogue import Catalogue
 from telco.catalog.model import Audience, Plan, Settlement
@@ -191,6 +191,17 @@ class Plans:
         return await self._desk.carry_out("change_plan", filing, body)
 
     async def _change_now(self, work: Work, subscription: Subscription, quote: PlanQuote, change_id: int) -> None:
+        await self._settle_old(work, subscription, quote, change_id)
+        plan = self._desk.catalogue().plan_version(quote.to_plan, quote.to_version)
+        due = plan_fee(subscription, plan, periods.first_period(plan, work.today), change_id)
+        fee_op = self._fees.operation(due, work.now)
+        outcome = None
+        if fee_op is not None:
+            outcome = await money.carry_out(self._desk.ledger, work, fee_op, due.amount)
+        await self._fees.mark(work.conn, due, outcome, work.now)
+
+    async def _settle_old(self, work: Work, subscription: Subscription, quote: PlanQuote, change_id: int) -> None:
+        """Give back what the unused days of the old plan have cost, and take back its volumes, as quoted."""
         if quote.refund:
             op = ledger_model.credit(
                 subscription.account,
@@ -207,13 +218,6 @@ class Plans:
                 subscription.account, op_id, origin=old.origin, contra=money.BREAKAGE, details={"label": "plan.end"}
             )
             await money.apply(self._desk.ledger, work.conn, drain)
-        plan = self._desk.catalogue().plan_version(quote.to_plan, quote.to_version)
-        due = plan_fee(subscription, plan, periods.first_period(plan, work.today), change_id)
-        fee_op = self._fees.operation(due, work.now)
-        outcome = None
-        if fee_op is not None:
-            outcome = await money.carry_out(self._desk.ledger, work, fee_op, due.amount)
-        await self._fees.mark(work.conn, due, outcome, work.now)
 
     async def cancel_change(self, subscriber_id: SubscriberId, origin: Origin) -> PlanChange:
         """Give up the plan change that waits for the next period.
@@ -248,7 +252,9 @@ class Plans:
         """Let promotional plans that have lasted be followed by their successors; a job calls it.
 
         A change that the subscriber asked for goes before the successor. Without enough money the new plan waits for
-        payment: the old one is over in any case. Returns how many changed.
+        payment: the old one is over in any case. It was over at its end, also when nothing ran then: the new plan's
+        period begins there. Where the end cuts a period of a pro-rated plan, its unused days are given back and its
+        volumes end. Returns how many changed.
 
         Contract: PSC-1.1.22
         """
@@ -265,33 +271,44 @@ class Plans:
     async def _follow(
         self, work: Work, subscription: Subscription, to_plan: str | None, to_version: int | None
     ) -> None:
-        catalogue = self._desk.catalogue()
+        catalogue, ended_at = self._desk.catalogue(), subscription.plan_until
+        assert ended_at is not None  # only what has an end is read
         old = catalogue.plan_version(subscription.plan_code, subscription.plan_version)
         if to_plan is not None and to_version is not None:
             plan = catalogue.plan_version(to_plan, to_version)
         else:
             assert old.successor is not None  # a plan without one has no end (`set_plan`)
-            plan = catalogue.plan(old.successor, work.now)
-        quote = PlanQuote(
+            plan = catalogue.plan(old.successor, ended_at)
+        quote = self._lapsed(subscription, old, plan, ended_at)
+        await work.conn.fetch(store.Q.cancel_plan_change, subscription.subscriber_id)
+        change_id = await store_services.add_plan_change(
+            work.conn, subscription, quote, now=work.now, author=work.origin.author, waiting=False
+        )
+        await self._settle_old(work, subscription, quote, change_id)
+        await self._fees.join(work, subscription, plan, at=ended_at)
+        await self._fees.end_unfit_services(work.conn, subscription.subscriber_id, plan, work.now)
+        await tell_plan_changed(
+            work.conn, subscription.subscriber_id, subscription.msisdn, subscription.language, plan, work.now
+        )
+
+    def _lapsed(self, subscription: Subscription, old: Plan, plan: Plan, ended_at: datetime) -> PlanQuote:
+        """What the end of a promotional plan costs and gives back."""
+        cut = subscription.plan_state is PlanState.ACTIVE and (subscription.next_fee_at or ended_at) > ended_at
+        last_day = self._desk.calendar.today(ended_at - timedelta(microseconds=1))
+        refund = Tiyn(0)
+        if cut:
+            refund = periods.unused_fee(old, subscription.period_anchor, subscription.period_index, last_day)
+        return PlanQuote(
             subscriber_id=subscription.subscriber_id,
             from_plan=old.code,
             to_plan=plan.code,
             to_version=plan.version,
             when=ChangeTime.NOW,
-            effective_at=work.now,
-            fee=plan.fee,
-            refund=Tiyn(0),
+            effective_at=ended_at,
+            fee=periods.first_period(plan, self._desk.calendar.today(ended_at)).fee,
+            refund=refund,
             services_ending=(),
-            volumes_end=False,
-        )
-        await work.conn.fetch(store.Q.cancel_plan_change, subscription.subscriber_id)
-        await store_services.add_plan_change(
-            work.conn, subscription, quote, now=work.now, author=work.origin.author, waiting=False
-        )
-        await self._fees.join(work, subscription, plan)
-        await self._fees.end_unfit_services(work.conn, subscription.subscriber_id, plan, work.now)
-        await tell_plan_changed(
-            work.conn, subscription.subscriber_id, subscription.msisdn, subscription.language, plan, work.now
+            volumes_end=refund > 0,
         )
 
 

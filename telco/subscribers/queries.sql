@@ -501,7 +501,11 @@ where v.service_id = p.id and v.state <> 'off';
 -- name: due_plan_fees
 -- Plan fees that are due, each with the change that waits for it, locked for this run. Those of one moment come in the
 -- order of the index: sorting them would cost every batch a look at all of them.
-select s.*, c.change_id, c.to_plan, c.to_version
+select s.*, c.change_id, c.to_plan, c.to_version,
+       (select min(coalesce(p.ends_at, '9999-01-01')) from subscribers.suspension p
+        where p.subscription_id = s.subscription_id and p.ended_at is null and p.started_at <= $1
+          and (p.ends_at is null or p.ends_at > $1) and 'full' = any (p.scopes) and p.ground = any ($3::text[]))
+           as suspended_until
 from subscribers.subscription s
 left join subscribers.plan_change c on c.subscription_id = s.subscription_id and c.state = 'waiting'
 where s.state <> 'ended' and s.next_fee_at <= $1 and (s.stop_at is null or s.stop_at > $1)
@@ -510,9 +514,22 @@ order by s.next_fee_at
 limit $2
 for update of s skip locked;
 
+-- name: suspended_until
+-- A subscription's plan, and until when it is suspended on one of some grounds, if it is.
+select s.plan_code, s.plan_version,
+       (select min(coalesce(p.ends_at, '9999-01-01')) from subscribers.suspension p
+        where p.subscription_id = s.subscription_id and p.ended_at is null and p.started_at <= $2
+          and (p.ends_at is null or p.ends_at > $2) and 'full' = any (p.scopes) and p.ground = any ($3::text[]))
+           as suspended_until
+from subscribers.subscription s where s.subscription_id = $1;
+
 -- name: unpaid_plan_fees
 -- Plan fees that wait for money on an account, locked for this run.
-select s.*, c.change_id, c.to_plan, c.to_version
+select s.*, c.change_id, c.to_plan, c.to_version,
+       (select min(coalesce(p.ends_at, '9999-01-01')) from subscribers.suspension p
+        where p.subscription_id = s.subscription_id and p.ended_at is null and p.started_at <= $3
+          and (p.ends_at is null or p.ends_at > $3) and 'full' = any (p.scopes) and p.ground = any ($4::text[]))
+           as suspended_until
 from subscribers.subscription s
 left join subscribers.plan_change c on c.subscription_id = s.subscription_id and c.state = 'waiting'
 where s.state <> 'ended' and s.shard = $1 and s.account_id = $2 and s.plan_state = 'awaiting_payment'
@@ -522,7 +539,11 @@ for update of s;
 
 -- name: due_service_fees
 -- Service fees that are due, locked for this run. They wait for the fee of the number's plan if that is due, too.
-select v.*, s.msisdn, s.language, s.shard, s.account_id, s.settlement
+select v.*, s.msisdn, s.language, s.shard, s.account_id, s.settlement, s.plan_code, s.plan_version,
+       (select min(coalesce(p.ends_at, '9999-01-01')) from subscribers.suspension p
+        where p.subscription_id = s.subscription_id and p.ended_at is null and p.started_at <= $1
+          and (p.ends_at is null or p.ends_at > $1) and 'full' = any (p.scopes) and p.ground = any ($3::text[]))
+           as suspended_until
 from subscribers.service v join subscribers.subscription s using (subscription_id)
 where v.state <> 'off' and v.next_fee_at <= $1 and s.state <> 'ended'
   and (s.stop_at is null or s.stop_at > $1)
@@ -533,7 +554,11 @@ for update of s, v skip locked;
 
 -- name: unpaid_service_fees
 -- Service fees that wait for money on an account, locked for this run.
-select v.*, s.msisdn, s.language, s.shard, s.account_id, s.settlement
+select v.*, s.msisdn, s.language, s.shard, s.account_id, s.settlement, s.plan_code, s.plan_version,
+       (select min(coalesce(p.ends_at, '9999-01-01')) from subscribers.suspension p
+        where p.subscription_id = s.subscription_id and p.ended_at is null and p.started_at <= $3
+          and (p.ends_at is null or p.ends_at > $3) and 'full' = any (p.scopes) and p.ground = any ($4::text[]))
+           as suspended_until
 from subscribers.service v join subscribers.subscription s using (subscription_id)
 where v.state = 'awaiting_payment' and s.state <> 'ended' and s.shard = $1 and s.account_id = $2
   and (s.stop_at is null or s.stop_at > $3)

@@ -53,7 +53,11 @@ def _periods(taken: Sequence[FeeResult]) -> tuple[list[object], ...]:
 
 
 def _waits(refused: Sequence[FeeResult]) -> tuple[list[object], ...]:
-    return [result.next_fee_at for result in refused], [result.due.attempt + 1 for result in refused]
+    """When each is tried again, and how often it was refused: suspended time is no refusal."""
+    return (
+        [result.next_fee_at for result in refused],
+        [result.due.attempt + (result.due.idle_until is None) for result in refused],
+    )
 
 
 async def add_plan_change(
