@@ -70,6 +70,12 @@ returning trust_id;
 -- The trust payment that the same request gave.
 select usable_until from billing.trust_payment where subscriber_id = $1 and request_id = $2;
 
+-- name: open_trusts
+-- Which of these accounts have a trust payment that is not repaid.
+select t.shard, t.account_id from billing.trust_payment t
+join unnest($1::smallint[], $2::bigint[]) as a (shard, account_id) using (shard, account_id)
+where t.repaid_at is null;
+
 -- name: lock_open_trust
 -- The trust payment of an account that is not repaid, locked.
 select trust_id, subscriber_id, amount_tiyn, price_tiyn, given_at, usable_until, ended_at, consumed_tiyn

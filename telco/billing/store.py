@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -176,6 +176,14 @@ async def insert_trust(
 async def find_trust_request(connection: Connection, subscriber_id: SubscriberId, request_id: str) -> datetime | None:
     until: datetime | None = await connection.fetchval(_Q.find_trust_request, subscriber_id, request_id)
     return until
+
+
+async def open_trusts(connection: Connection, accounts: Collection[AccountRef]) -> set[AccountRef]:
+    """Return those of the accounts that have an open trust payment."""
+    rows = await connection.fetch(
+        _Q.open_trusts, [account.shard for account in accounts], [account.account_id for account in accounts]
+    )
+    return {AccountRef(row["shard"], AccountId(row["account_id"])) for row in rows}
 
 
 async def lock_open_trust(connection: Connection, account: AccountRef) -> TrustPayment | None:

@@ -19,7 +19,7 @@ from telco.kernel.ids import AccountRef, SubscriberId
 from telco.kernel.money import Tiyn
 from telco.kernel.msisdn import Msisdn
 from telco.ledger import model as ledger_model
-from telco.ledger.model import Status
+from telco.ledger.model import Op, Status
 from telco.ledger.service import Ledger
 
 
@@ -76,31 +76,78 @@ class TopUps:
 
         Contract: PSC-4.1, PSC-3.1.6, PSC-3.1.7, PSC-4.3.2
         """
-        credit = ledger_model.credit(
-            top_up.account,
-            top_up.op_id,
-            top_up.amount,
-            contra=top_up.contra,
-            details={"label": top_up.label, **top_up.details},
-        )
-        [outcome] = await self._ledger.apply(connection, [credit])
-        if outcome.status is not Status.OK:
-            raise TopUpRefusedError(account=str(top_up.account), why=outcome.status.name.lower())
-        repaid = await self._trust.repay(connection, top_up.account, top_up.op_id)
-        allocations = await self._invoicing.allocate(
-            connection, top_up.account, top_up.op_id, top_up.amount, self._clock.now(), top_up.named
-        )
-        balance = Tiyn(outcome.main_after - repaid)
-        payload: dict[str, object] = {
-            "subscriber_id": top_up.subscriber_id,
-            "msisdn": top_up.msisdn,
-            "shard": top_up.account.shard,
-            "account_id": top_up.account.account_id,
-            "amount": top_up.amount,
-            "balance": balance,
-            "channel": top_up.channel,
-            "reference": top_up.reference,
-            "request_id": top_up.request_id,
-        }
-        await outbox.emit(connection, "billing.credited", f"account:{top_up.account}", payload, at=self._clock.now())
-        return Credited(balance, repaid, allocations)
+        [credited] = await self.credit_all(connection, [top_up])
+        return credited
+
+    async def credit_all(self, connection: Connection, top_ups: Sequence[TopUp]) -> list[Credited]:
+        """Do the same for many accounts: all of it or nothing, in few statements however many they are.
+
+        Raises:
+            TopUpRefusedError: the ledger has no such account.
+
+        Contract: PSC-4.1, PSC-3.1.6, PSC-3.1.7, PSC-3.2.4-4
+        """
+        outcomes = await self._ledger.apply(connection, [_operation(top_up) for top_up in top_ups])
+        for top_up, outcome in zip(top_ups, outcomes, strict=True):
+            if outcome.status is not Status.OK:
+                raise TopUpRefusedError(account=str(top_up.account), why=outcome.status.name.lower())
+        repaid = await self._repay(connection, top_ups)
+        allocated = await self._allocate(connection, top_ups)
+        owed = dict.fromkeys((top_up.account for top_up in top_ups), Tiyn(0))
+        credited: list[Credited] = []
+        for top_up, outcome, paid, allocations in zip(top_ups, outcomes, repaid, allocated, strict=True):
+            owed[top_up.account] = Tiyn(owed[top_up.account] + paid)
+            credited.append(Credited(Tiyn(outcome.main_after - owed[top_up.account]), paid, allocations))
+        events = [_event(top_up, became) for top_up, became in zip(top_ups, credited, strict=True)]
+        await outbox.emit_many(connection, events, at=self._clock.now())
+        return credited
+
+    async def _repay(self, connection: Connection, top_ups: Sequence[TopUp]) -> list[Tiyn]:
+        """Repay open trust payments, each from the first top-up of its account."""
+        waiting = {top_up.account for top_up in top_ups}
+        if len(waiting) > 1:  # for one account the repayment itself looks
+            waiting = await self._trust.open_of(connection, waiting)
+        repaid: list[Tiyn] = []
+        for top_up in top_ups:
+            first = top_up.account in waiting
+            waiting.discard(top_up.account)
+            repaid.append(await self._trust.repay(connection, top_up.account, top_up.op_id) if first else Tiyn(0))
+        return repaid
+
+    async def _allocate(self, connection: Connection, top_ups: Sequence[TopUp]) -> list[Sequence[Allocation]]:
+        """Pay the invoices of those accounts that have any."""
+        billed = {top_up.account for top_up in top_ups}
+        if len(billed) > 1:  # for one account the allocation itself looks
+            billed = await self._invoicing.billed(connection, billed)
+        at = self._clock.now()
+        return [
+            await self._invoicing.allocate(connection, top_up.account, top_up.op_id, top_up.amount, at, top_up.named)
+            if top_up.account in billed
+            else ()
+            for top_up in top_ups
+        ]
+
+
+def _operation(top_up: TopUp) -> Op:
+    return ledger_model.credit(
+        top_up.account,
+        top_up.op_id,
+        top_up.amount,
+        contra=top_up.contra,
+        details={"label": top_up.label, **top_up.details},
+    )
+
+
+def _event(top_up: TopUp, credited: Credited) -> tuple[str, str, dict[str, object]]:
+    payload: dict[str, object] = {
+        "subscriber_id": top_up.subscriber_id,
+        "msisdn": top_up.msisdn,
+        "shard": top_up.account.shard,
+        "account_id": top_up.account.account_id,
+        "amount": top_up.amount,
+        "balance": credited.balance,
+        "channel": top_up.channel,
+        "reference": top_up.reference,
+        "request_id": top_up.request_id,
+    }
+    return "billing.credited", f"account:{top_up.account}", payload

@@ -8,6 +8,7 @@ Contract: PSC-3.1.6
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from telco.billing import rules, store
@@ -122,6 +123,10 @@ class TrustPayments:
         view = await self._ledger.balances(account, connection)
         left = sum(bucket.balance for bucket in view.buckets if bucket.origin == _origin(trust.trust_id))
         return Tiyn(trust.amount - left + trust.price)
+
+    async def open_of(self, connection: Connection, accounts: Collection[AccountRef]) -> set[AccountRef]:
+        """Return those of the accounts that have an open trust payment."""
+        return await store.open_trusts(connection, accounts)
 
     async def repay(self, connection: Connection, account: AccountRef, cause: str) -> Tiyn:
         """Take an open trust payment's consumed sum and price from the main balance, in the top-up's transaction.

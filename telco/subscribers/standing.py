@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
 from telco.db import queries
-from telco.db.pool import Database
+from telco.db.pool import Database, Record
 from telco.kernel.msisdn import Msisdn
 
 _Q = queries.load("telco.subscribers", "standing.sql")
@@ -22,11 +23,15 @@ class NumberStanding(StrEnum):
     """Not ours, or never given to anybody."""
 
 
-async def number_standing(database: Database, msisdn: Msisdn, now: datetime) -> NumberStanding:
-    """Tell whether a number is in use and, where it is not, whether it ended or was ported out."""
-    row = await database.fetchrow(_Q.number_standing, msisdn, now)
-    if row is None:
-        return NumberStanding.UNKNOWN
+async def number_standings(
+    database: Database, msisdns: Collection[Msisdn], now: datetime
+) -> dict[Msisdn, NumberStanding]:
+    """Tell which numbers are in use and, of the others, which ended or were ported out; the unknown are left out."""
+    rows = await database.fetch(_Q.number_standings, list(msisdns), now)
+    return {Msisdn(row["msisdn"]): _standing(row) for row in rows}
+
+
+def _standing(row: Record) -> NumberStanding:
     if row["in_use"]:
         return NumberStanding.IN_USE
     if row["state"] == _PORTED_OUT:

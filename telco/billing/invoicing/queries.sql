@@ -60,6 +60,24 @@ select i.*, o.open_tiyn, o.paid_at from invoicing.invoice i join invoicing.open_
 where i.shard = $1 and i.account_id = $2 and i.invoice_id < $3
 order by i.invoice_id desc limit $4;
 
+-- name: invoices_by_number
+-- The same of many numbers.
+select i.*, o.open_tiyn, o.paid_at from invoicing.invoice i join invoicing.open_amount o using (invoice_id)
+where i.number = any($1::text[]);
+
+-- name: billed_accounts
+-- Which of these accounts are invoiced.
+select shard, account_id from invoicing.account
+join unnest($1::smallint[], $2::bigint[]) as wanted (shard, account_id) using (shard, account_id);
+
+-- name: open_of_accounts
+-- What is to be paid in any of these accounts, the oldest debt first.
+select i.*, o.open_tiyn, o.paid_at
+from unnest($1::smallint[], $2::bigint[]) as wanted (shard, account_id)
+join invoicing.open_amount o using (shard, account_id) join invoicing.invoice i using (invoice_id)
+where o.open_tiyn > 0
+order by o.due_on, o.invoice_id;
+
 -- name: open_invoices
 -- What is to be paid, the oldest debt first.
 select i.*, o.open_tiyn, o.paid_at from invoicing.open_amount o join invoicing.invoice i using (invoice_id)

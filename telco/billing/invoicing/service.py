@@ -10,7 +10,7 @@ Contract: PSC-1.1.17, PSC-1.1.26, PSC-4.3.2, PSC-4.4
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime, timedelta
 
 from telco.billing.invoicing import rules, store
@@ -30,7 +30,7 @@ from telco.catalog.catalogue import Catalogue
 from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
-from telco.kernel.ids import AccountRef
+from telco.kernel.ids import AccountId, AccountRef
 from telco.kernel.money import Tiyn
 from telco.ledger.service import Ledger
 from telco.subscribers.service import Subscribers
@@ -151,6 +151,21 @@ class Invoicing:
         return total
 
     # What comes in and what is taken back
+
+    async def billed(self, conn: Connection, accounts: Collection[AccountRef]) -> set[AccountRef]:
+        """Return those of the accounts that are invoiced, in one statement."""
+        rows = await conn.fetch(Q.billed_accounts, [a.shard for a in accounts], [a.account_id for a in accounts])
+        return {AccountRef(row["shard"], AccountId(row["account_id"])) for row in rows}
+
+    async def by_numbers(self, numbers: Collection[str]) -> dict[str, Invoice]:
+        """Find invoices by the numbers printed on them; those that were never issued are left out."""
+        invoices = [store.invoice_of(row) for row in await self._database.fetch(Q.invoices_by_number, list(numbers))]
+        return {invoice.number: invoice for invoice in invoices}
+
+    async def open_of_accounts(self, accounts: Collection[AccountRef]) -> list[Invoice]:
+        """What is to be paid in any of the accounts, the oldest debt first. Contract: PSC-3.2.4-4"""
+        shards, ids = [account.shard for account in accounts], [account.account_id for account in accounts]
+        return [store.invoice_of(row) for row in await self._database.fetch(Q.open_of_accounts, shards, ids)]
 
     async def allocate(
         self,

@@ -15,7 +15,7 @@ from telco.billing.payments.errors import (
     ShiftOpenError,
     ShiftUnknownError,
 )
-from telco.billing.payments.model import Channel, DeskDay, NewPayment, Payment, Shift, ShiftId
+from telco.billing.payments.model import Channel, DeskDay, NewPayment, Payment, Share, Shift, ShiftId
 from telco.billing.payments.service import Payments
 from telco.billing.payments.store import Q
 from telco.db.pool import Connection, Database
@@ -115,8 +115,7 @@ class CashDesk:
                 source=desk,
                 external_id=request_id,
                 named=name,
-                target=target,
-                amount=amount,
+                shares=(Share(target, amount, name),),
                 paid_at=self._clock.now(),
                 booked_by=cashier,
                 request_id=request_id,

@@ -9,14 +9,18 @@ Contract: PSC-3.1.8, PSC-5.2.2
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from telco.billing.errors import RequestReusedError, TopUpRefusedError
 from telco.billing.invoicing.service import Invoicing
 from telco.billing.payments import store
 from telco.billing.payments.errors import (
+    CorrectionAmountError,
     CorrectionDecidedError,
     CorrectionOpenError,
     CorrectionTargetError,
     CorrectionUnknownError,
+    PartUnknownError,
     PaymentSpentError,
     PaymentUnknownError,
     PaymentWrittenOffError,
@@ -27,6 +31,7 @@ from telco.billing.payments.model import (
     CorrectionId,
     CorrectionKind,
     CorrectionState,
+    Part,
     Payment,
     PaymentId,
     PaymentState,
@@ -44,6 +49,18 @@ from telco.kernel.msisdn import Msisdn
 from telco.ledger import model as ledger_model
 from telco.ledger.model import Status
 from telco.ledger.service import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What taking a part back did."""
+
+    op_id: str
+    rest_id: str
+    """The operation that credited again what stays, where something does."""
+    balance: Tiyn
+    forced: Tiyn
+    """What was spent already: the account now owes it."""
 
 
 class Corrections:
@@ -74,12 +91,17 @@ class Corrections:
         reason: str,
         actor: str,
         request_id: str,
+        part_no: int = 1,
+        amount: Tiyn | None = None,
     ) -> Correction:
         """Ask for a payment to be moved to `target` or written off; nothing happens until another person approves.
 
+        It is of one part of the payment, and of `amount` of that, all of it by default.
+
         Raises:
-            PaymentUnknownError, PaymentWrittenOffError
-            CorrectionOpenError: another one of this payment waits.
+            PaymentUnknownError, PartUnknownError, PaymentWrittenOffError
+            CorrectionAmountError: more than the part has.
+            CorrectionOpenError: another one of this part waits.
             CorrectionTargetError: a move without a target or to where the money is, a write-off with one.
             PayeeUnknownError, PayeeEndedError, PayeePortedError: the target cannot be credited.
             RequestReusedError
@@ -91,26 +113,31 @@ class Corrections:
         credited = await self._payments.target(target) if target is not None else None
 
         async def body(connection: Connection) -> Correction:
-            payment = await _lock_payment(connection, payment_id)
+            part = await _lock_part(connection, payment_id, part_no)
             row = await connection.fetchrow(Q.correction_by_request, request_id)
             if row is not None:
-                return _same(store.correction_of(row), payment_id, kind, target)
-            if payment.state is PaymentState.WRITTEN_OFF:
+                return _same(store.correction_of(row), payment_id, part_no, kind, target, amount)
+            if part.state is PaymentState.WRITTEN_OFF:
                 raise PaymentWrittenOffError(payment_id=payment_id)
-            if credited is not None and credited.account == payment.account:
+            if credited is not None and credited.account == part.account:
                 raise CorrectionTargetError
+            taken = part.amount if amount is None else amount
+            if not 0 < taken <= part.amount:
+                raise CorrectionAmountError(most=part.amount)
             others = [store.correction_of(row) for row in await connection.fetch(Q.corrections_of, payment_id)]
-            if any(other.state is CorrectionState.REQUESTED for other in others):
+            if any(other.state is CorrectionState.REQUESTED and other.part_no == part_no for other in others):
                 raise CorrectionOpenError(payment_id=payment_id)
             correction_id = await connection.fetchval(
                 Q.insert_correction,
                 payment_id,
+                part_no,
+                taken,
                 request_id,
                 kind,
                 target,
-                payment.account.shard,
-                payment.account.account_id,
-                payment.op_id,
+                part.account.shard,
+                part.account.account_id,
+                part.op_id,
                 reason,
                 self._clock.now(),
                 actor,
@@ -143,16 +170,29 @@ class Corrections:
 
         async def body(connection: Connection) -> Correction:
             correction = await self._lock(connection, correction_id)
-            payment = await _lock_payment(connection, correction.payment_id)
-            if target is not None and target.account == payment.account:
+            part = await _lock_part(connection, correction.payment_id, correction.part_no)
+            if target is not None and target.account == part.account:
                 raise CorrectionTargetError
-            taken_by, forced = await self._take_back(connection, payment, correction, allow_debt=allow_debt)
+            payment = await store.payment(connection, part.payment_id)
+            assert payment is not None
+            taken = await self._take_back(connection, payment, part, correction, allow_debt=allow_debt)
+            forced = taken.forced
             if target is None:
-                await self._place(connection, payment, PaymentState.WRITTEN_OFF, payment.account, taken_by, None)
+                gone = replace(part, state=PaymentState.WRITTEN_OFF, op_id=taken.op_id, balance=taken.balance)
+                await _place(connection, part, correction, gone, taken)
             else:
                 op_id = f"correction:{correction_id}:credit"
-                await self._topups.credit(connection, _moved(payment, target, op_id))
-                await self._place(connection, payment, PaymentState.MOVED, target.account, op_id, target)
+                became = await self._topups.credit(connection, _moved(payment, correction, target, op_id))
+                there = replace(
+                    part,
+                    state=PaymentState.MOVED,
+                    msisdn=target.msisdn,
+                    subscriber_id=target.subscriber_id,
+                    account=target.account,
+                    op_id=op_id,
+                    balance=became.balance,
+                )
+                await _place(connection, part, correction, there, taken)
             return await self._decide(
                 connection,
                 correction,
@@ -207,47 +247,41 @@ class Corrections:
         return correction
 
     async def _take_back(
-        self, connection: Connection, payment: Payment, correction: Correction, *, allow_debt: bool
-    ) -> tuple[str, Tiyn]:
-        """Reverse what gave the money; return that operation and what of it was spent, which the account now owes."""
-        op_id = f"correction:{correction.correction_id}:reverse"
-        reverse = ledger_model.reverse(
-            payment.account,
-            op_id,
-            target=payment.op_id,
-            forced=allow_debt,
-            details={"label": f"correction.{correction.kind}", "payment": payment.payment_id},
-        )
-        [outcome] = await self._ledger.apply(connection, [reverse])
+        self, connection: Connection, payment: Payment, part: Part, correction: Correction, *, allow_debt: bool
+    ) -> Taken:
+        """Reverse what gave the part; what stays of it is credited anew first, so that only the rest must be there.
+
+        Every part is then again exactly one operation of the ledger.
+        """
+        op_id, rest_id = f"correction:{correction.correction_id}:reverse", f"correction:{correction.correction_id}:rest"
+        details = {"label": f"correction.{correction.kind}", "payment": part.payment_id}
+        ops = [ledger_model.reverse(part.account, op_id, target=part.op_id, forced=allow_debt, details=details)]
+        if correction.amount < part.amount:
+            rest = part.amount - correction.amount
+            contra = CONTRA[payment.channel]
+            ops.insert(0, ledger_model.credit(part.account, rest_id, rest, contra=contra, details=details))
+        outcomes = await self._ledger.apply(connection, ops)
+        outcome = outcomes[-1]
         match outcome.status:
             case Status.OK:
-                await self._invoicing.deallocate(connection, payment.account, payment.op_id, by=op_id)
-                had = max(outcome.main_after + payment.amount, 0)
-                return op_id, Tiyn(payment.amount - min(payment.amount, had))
+                await self._settle(connection, part, op_id, rest_id, correction)
+                had = max(outcome.main_after + correction.amount, 0)
+                forced = Tiyn(correction.amount - min(correction.amount, had))
+                return Taken(op_id, rest_id, Tiyn(outcome.main_after), forced)
             case Status.SPENT:
-                raise PaymentSpentError(payment_id=payment.payment_id)
+                raise PaymentSpentError(payment_id=part.payment_id)
             case other:
-                raise TopUpRefusedError(account=str(payment.account), why=other.name.lower())
+                raise TopUpRefusedError(account=str(part.account), why=other.name.lower())
 
-    async def _place(
-        self,
-        connection: Connection,
-        payment: Payment,
-        state: PaymentState,
-        account: AccountRef,
-        op_id: str,
-        target: Target | None,
+    async def _settle(
+        self, connection: Connection, part: Part, op_id: str, rest_id: str, correction: Correction
     ) -> None:
-        await connection.execute(
-            Q.move_payment,
-            payment.payment_id,
-            state,
-            account.shard,
-            account.account_id,
-            op_id,
-            payment.msisdn if target is None else target.msisdn,
-            payment.subscriber_id if target is None else target.subscriber_id,
-        )
+        """Open the invoices again that the part paid; what stays of it pays them first."""
+        opened = await self._invoicing.deallocate(connection, part.account, part.op_id, by=op_id)
+        rest = Tiyn(part.amount - correction.amount)
+        if rest:
+            named = [(allocation.invoice_id, Tiyn(-allocation.amount)) for allocation in opened]
+            await self._invoicing.allocate(connection, part.account, rest_id, rest, self._clock.now(), named)
 
     async def _decide(
         self,
@@ -288,19 +322,33 @@ class Corrections:
         return store.correction_of(row)
 
 
-async def _lock_payment(connection: Connection, payment_id: PaymentId) -> Payment:
-    payment = await store.lock_payment(connection, payment_id)
-    if payment is None:
+async def _lock_part(connection: Connection, payment_id: PaymentId, part_no: int) -> Part:
+    if not await store.lock_payment(connection, payment_id):
         raise PaymentUnknownError(payment_id=payment_id)
-    return payment
+    part = await store.part(connection, payment_id, part_no)
+    if part is None:
+        raise PartUnknownError(payment_id=payment_id, part_no=part_no)
+    return part
 
 
-def _moved(payment: Payment, target: Target, op_id: str) -> TopUp:
+async def _place(connection: Connection, part: Part, correction: Correction, now: Part, taken: Taken) -> None:
+    """Record where the corrected money is: the part itself, or what was split off it."""
+    place = (now.state, now.account.shard, now.account.account_id, now.op_id)
+    whose = (now.msisdn, now.subscriber_id, now.balance)
+    if correction.amount == part.amount:
+        await connection.execute(Q.move_part, part.payment_id, part.part_no, *place, *whose)
+        return
+    await connection.execute(Q.split_part, part.payment_id, part.part_no, *place, correction.amount, *whose)
+    rest = part.amount - correction.amount
+    await connection.execute(Q.keep_rest, part.payment_id, part.part_no, taken.rest_id, rest, taken.balance)
+
+
+def _moved(payment: Payment, correction: Correction, target: Target, op_id: str) -> TopUp:
     return TopUp(
         account=target.account,
         subscriber_id=target.subscriber_id,
         msisdn=target.msisdn,
-        amount=payment.amount,
+        amount=correction.amount,
         op_id=op_id,
         contra=CONTRA[payment.channel],
         channel=payment.channel,
@@ -311,8 +359,17 @@ def _moved(payment: Payment, target: Target, op_id: str) -> TopUp:
     )
 
 
-def _same(correction: Correction, payment_id: PaymentId, kind: CorrectionKind, target: Msisdn | None) -> Correction:
-    if (correction.payment_id, correction.kind, correction.target_msisdn) != (payment_id, kind, target):
+def _same(
+    correction: Correction,
+    payment_id: PaymentId,
+    part_no: int,
+    kind: CorrectionKind,
+    target: Msisdn | None,
+    amount: Tiyn | None,
+) -> Correction:
+    asked = (payment_id, part_no, kind, target, correction.amount if amount is None else amount)
+    first = (correction.payment_id, correction.part_no, correction.kind, correction.target_msisdn, correction.amount)
+    if first != asked:
         raise RequestReusedError(request_id=correction.request_id)
     return correction
 

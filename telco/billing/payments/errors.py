@@ -202,8 +202,25 @@ class CorrectionUnknownError(DomainError):
     correction_id: int
 
 
+class PartUnknownError(DomainError):
+    """The payment {payment_id} has no part {part_no}."""
+
+    code = "part_unknown"
+    status = 404
+    payment_id: int
+    part_no: int
+
+
+class CorrectionAmountError(DomainError):
+    """A correction is of 0.01 to {most} of this part of the payment."""
+
+    code = "correction_amount"
+    status = 422
+    most: Tiyn
+
+
 class CorrectionOpenError(DomainError):
-    """A correction of the payment {payment_id} waits for a decision already."""
+    """A correction of this part of the payment {payment_id} waits for a decision already."""
 
     code = "correction_open"
     status = 409

@@ -32,6 +32,8 @@ from telco.billing.payments.schemas import (
     DeskDaysOut,
     FoundOut,
     OurRegisterOut,
+    PartOut,
+    PartsOut,
     PaymentDetailsOut,
     PaymentOut,
     ProviderChangeIn,
@@ -91,8 +93,15 @@ def _payment_routes(api: Api, ways: WaysIn) -> None:
         payment = await ways.payments.get(PaymentId(payment_id))
         corrections = await ways.corrections.of_payment(payment.payment_id)
         return PaymentDetailsOut(
-            payment=PaymentOut.of(payment), corrections=[CorrectionOut.of(correction) for correction in corrections]
+            payment=PaymentOut.of(payment),
+            parts=[PartOut.of(part) for part in await ways.payments.parts(payment.payment_id)],
+            corrections=[CorrectionOut.of(correction) for correction in corrections],
         )
+
+    async def parts(_: ApiRequest, payment_id: Id, after: After = 0, limit: Limit = 100) -> PartsOut:
+        """In their order; the next page begins after the last part's number."""
+        found = await ways.payments.parts(PaymentId(payment_id), after, limit)
+        return PartsOut(parts=[PartOut.of(part) for part in found])
 
     declared = {"roles": _READERS, "tags": _PAYMENTS, "audit": True}
     api.get("/v1/payments", response=FoundOut, summary="Find payments by any id", **declared)(find)
@@ -103,6 +112,13 @@ def _payment_routes(api: Api, ways: WaysIn) -> None:
         summary="A payment",
         **declared,
     )(read)
+    api.get(
+        "/v1/payments/{payment_id}/parts",
+        response=PartsOut,
+        errors=[e.PaymentUnknownError],
+        summary="The parts of a payment",
+        **declared,
+    )(parts)
 
 
 def _cash_routes(api: Api, ways: WaysIn) -> None:
@@ -359,6 +375,8 @@ def _correction_routes(api: Api, ways: WaysIn) -> None:
             reason=body.reason,
             actor=request.actor.actor,
             request_id=request.operation_id,
+            part_no=body.part_no,
+            amount=body.amount,
         )
         return CorrectionOut.of(correction)
 
@@ -397,7 +415,9 @@ def _correction_routes(api: Api, ways: WaysIn) -> None:
         idempotent=True,
         errors=[
             e.PaymentUnknownError,
+            e.PartUnknownError,
             e.PaymentWrittenOffError,
+            e.CorrectionAmountError,
             e.CorrectionOpenError,
             e.CorrectionTargetError,
             RequestReusedError,

@@ -30,10 +30,14 @@ class Channel(StrEnum):
 
 
 class PaymentState(StrEnum):
+    """What became of a payment, or of a part of one."""
+
     CREDITED = "credited"
     MOVED = "moved"
     """On another account than the payer named, by an approved correction."""
     WRITTEN_OFF = "written_off"
+    CORRECTED = "corrected"
+    """Its parts are in different states; never the state of a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,18 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What of a payment is for one account."""
+
+    target: Target
+    amount: Tiyn
+    named: str
+    """The number, account or invoice that was named for it."""
+    invoice_id: int | None = None
+    """The invoice that it pays first, where one was named."""
+
+
+@dataclass(frozen=True, slots=True)
 class NewPayment:
     """Money that came in and whose it is."""
 
@@ -66,8 +82,8 @@ class NewPayment:
     """Its id there; unique in the channel and source."""
     named: str
     """The number or account that the payer named."""
-    target: Target
-    amount: Tiyn
+    shares: tuple[Share, ...]
+    """What it is for; their sum is the payment."""
     paid_at: datetime
     booked_by: str
     request_id: str
@@ -77,10 +93,33 @@ class NewPayment:
     receipt_no: str | None = None
     shift_id: ShiftId | None = None
 
+    @property
+    def amount(self) -> Tiyn:
+        return Tiyn(sum(share.amount for share in self.shares))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a payment as it stands: exactly the amount of one operation of the ledger."""
+
+    payment_id: PaymentId
+    part_no: int
+    named: str
+    msisdn: Msisdn | None
+    subscriber_id: SubscriberId | None
+    account: AccountRef
+    op_id: str
+    """The ledger's operation that put the money where it is now, or took it away."""
+    amount: Tiyn
+    trust_repaid: Tiyn
+    balance: Tiyn
+    """Main balance right after it."""
+    state: PaymentState
+
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A payment as it stands."""
+    """A payment as it stands. What only a part has is None where there are several."""
 
     payment_id: PaymentId
     channel: Channel
@@ -89,16 +128,17 @@ class Payment:
     named: str
     msisdn: Msisdn | None
     subscriber_id: SubscriberId | None
-    account: AccountRef
-    op_id: str
+    account: AccountRef | None
+    op_id: str | None
     """The ledger's operation that put the money where it is now."""
     amount: Tiyn
+    part_count: int
     paid_at: datetime
     booked_at: datetime
     booked_by: str
     state: PaymentState
     trust_repaid: Tiyn
-    balance: Tiyn
+    balance: Tiyn | None
     """Main balance right after it."""
     payer_id: str | None
     payer_name: str | None
@@ -397,6 +437,9 @@ class Correction:
 
     correction_id: CorrectionId
     payment_id: PaymentId
+    part_no: int
+    amount: Tiyn
+    """Of the part; what is left of it stays where it is."""
     request_id: str
     kind: CorrectionKind
     target_msisdn: Msisdn | None

@@ -3,48 +3,79 @@
 select pg_advisory_xact_lock($1, hashtext($2));
 
 -- name: insert_payment
--- A payment; its id also names its operation in the ledger.
+-- A payment; its id also names its operations in the ledger.
 insert into payments.payment
-    (channel, source, external_id, named, msisdn, subscriber_id, shard, account_id, op_id, amount_tiyn, paid_at,
-     booked_at, booked_by, balance_tiyn, payer_id, payer_name, document_number, receipt_no, shift_id)
-values ($1, $2, $3, $4, $5, $6, $7, $8, '', $9, $10, $11, $12, 0, $13, $14, $15, $16, $17)
+    (channel, source, external_id, named, amount_tiyn, paid_at, booked_at, booked_by, payer_id, payer_name,
+     document_number, receipt_no, shift_id)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 returning payment_id;
 
--- name: set_credited
--- What became of it in the ledger.
-update payments.payment set op_id = $2, trust_repaid_tiyn = $3, balance_tiyn = $4 where payment_id = $1 returning *;
+-- name: insert_parts
+-- What a payment was split into, and what became of it in the ledger.
+insert into payments.part
+    (payment_id, part_no, named, msisdn, subscriber_id, shard, account_id, op_id, amount_tiyn, trust_repaid_tiyn,
+     balance_tiyn)
+select $1, * from unnest($2::int[], $3::text[], $4::text[], $5::bigint[], $6::smallint[], $7::bigint[], $8::text[],
+                         $9::bigint[], $10::bigint[], $11::bigint[]);
 
 -- name: payment
 -- A payment by our id.
-select * from payments.payment where payment_id = $1;
+select * from payments.payment_standing where payment_id = $1;
 
 -- name: lock_payment
 -- A payment for the length of a correction.
-select * from payments.payment where payment_id = $1 for update;
+select payment_id from payments.payment where payment_id = $1 for update;
+
+-- name: part
+-- A part of a payment.
+select * from payments.part where payment_id = $1 and part_no = $2;
+
+-- name: parts
+-- The parts of a payment, from beyond a number.
+select * from payments.part where payment_id = $1 and part_no > $2 order by part_no limit $3;
 
 -- name: payment_by_external
 -- A payment by its id at its source.
-select * from payments.payment where channel = $1 and source = $2 and external_id = $3;
+select * from payments.payment_standing where channel = $1 and source = $2 and external_id = $3;
 
 -- name: search_payments
 -- Payments by any of their ids: ours, the provider's, the document's, the receipt's; the newest first.
-select * from payments.payment
-where payment_id = $1 or external_id = $2 or document_number = $2 or receipt_no = $2
-order by payment_id desc limit $3;
+select * from payments.payment_standing
+where payment_id in (
+    select payment_id from payments.payment
+    where payment_id = $1 or external_id = $2 or document_number = $2 or receipt_no = $2
+    order by payment_id desc limit $3)
+order by payment_id desc;
 
 -- name: payments_of_account
--- The newest payments whose money is on an account.
-select * from payments.payment where shard = $1 and account_id = $2 order by booked_at desc, payment_id desc limit $3;
+-- The newest payments of which money is, or was, on an account.
+select * from payments.payment_standing
+where payment_id in (
+    select distinct payment_id from payments.part where shard = $1 and account_id = $2
+    order by payment_id desc limit $3)
+order by payment_id desc;
 
 -- name: payments_of_day
 -- What a source paid on a day, by its own clock.
-select * from payments.payment
+select * from payments.payment_standing
 where channel = $1 and source = $2 and paid_at >= $3 and paid_at < $4 order by paid_at, payment_id;
 
--- name: move_payment
--- Where a correction put the money, or that it is gone.
-update payments.payment
-set state = $2, shard = $3, account_id = $4, op_id = $5, msisdn = $6, subscriber_id = $7 where payment_id = $1;
+-- name: move_part
+-- Where a correction put a part, or that it is gone.
+update payments.part
+set state = $3, shard = $4, account_id = $5, op_id = $6, msisdn = $7, subscriber_id = $8, balance_tiyn = $9
+where payment_id = $1 and part_no = $2;
+
+-- name: keep_rest
+-- What a correction of less than a part left where it was.
+update payments.part set op_id = $3, amount_tiyn = $4, balance_tiyn = $5 where payment_id = $1 and part_no = $2;
+
+-- name: split_part
+-- What a correction took of a part is a part of its own.
+insert into payments.part
+    (payment_id, part_no, named, msisdn, subscriber_id, shard, account_id, op_id, amount_tiyn, balance_tiyn, state)
+select $1, (select max(part_no) + 1 from payments.part where payment_id = $1), p.named, $8, $9, $4, $5, $6, $7, $10, $3
+from payments.part p where p.payment_id = $1 and p.part_no = $2;
 
 -- name: channel_limit
 -- The limits of a channel on a day.
@@ -203,7 +234,7 @@ on conflict (cashier) where closed_at is null do nothing returning shift_id;
 
 -- name: cash_payment
 -- The payment that a request at a cash desk took.
-select * from payments.payment where channel = 'cash_desk' and external_id = $1;
+select * from payments.payment_standing where channel = 'cash_desk' and external_id = $1;
 
 -- name: open_shift_of
 -- A cashier's open shift, locked: it numbers the receipts.
@@ -232,9 +263,9 @@ group by p.source, p.booked_by order by p.source, p.booked_by;
 -- name: insert_correction
 -- A correction asked for; nothing when the same request asked before.
 insert into payments.correction
-    (payment_id, request_id, kind, target_msisdn, from_shard, from_account_id, from_op_id, reason, requested_at,
-     requested_by)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    (payment_id, part_no, amount_tiyn, request_id, kind, target_msisdn, from_shard, from_account_id, from_op_id, reason,
+     requested_at, requested_by)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 on conflict on constraint correction_request_key do nothing returning correction_id;
 
 -- name: correction_by_request

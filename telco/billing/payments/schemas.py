@@ -18,6 +18,7 @@ from telco.billing.payments.model import (
     CorrectionState,
     DeskDay,
     ItemState,
+    Part,
     Payment,
     PaymentState,
     Provider,
@@ -69,16 +70,18 @@ class PaymentOut(ApiModel):
     named: str
     """The number or account that the payer named."""
     msisdn: str | None
-    """Whose account has the money now."""
-    account: str
+    """Whose account has the money now; null where several have."""
+    account: str | None
     amount: MoneyOut
+    part_count: int
+    """More than one where a company's payment or a correction split it."""
     paid_at: datetime
     booked_at: datetime
     booked_by: str
     state: PaymentState
     trust_repaid: MoneyOut
-    balance: MoneyOut
-    """Main balance right after it."""
+    balance: MoneyOut | None
+    """Main balance right after it; null where there are several parts."""
     payer_id: str | None
     payer_name: str | None
     document_number: str | None
@@ -88,7 +91,30 @@ class PaymentOut(ApiModel):
     @classmethod
     def of(cls, payment: Payment) -> PaymentOut:
         fields = {name: getattr(payment, name) for name in cls.model_fields if name != "account"}
-        return cls(account=str(payment.account), **fields)
+        return cls(account=None if payment.account is None else str(payment.account), **fields)
+
+
+class PartOut(ApiModel):
+    """A part of a payment as it stands."""
+
+    part_no: int
+    named: str
+    """The number, account or invoice that was named for it."""
+    msisdn: str | None
+    account: str
+    amount: MoneyOut
+    trust_repaid: MoneyOut
+    balance: MoneyOut
+    state: PaymentState
+
+    @classmethod
+    def of(cls, part: Part) -> PartOut:
+        fields = {name: getattr(part, name) for name in cls.model_fields if name != "account"}
+        return cls(account=str(part.account), **fields)
+
+
+class PartsOut(ApiModel):
+    parts: list[PartOut]
 
 
 class CorrectionOut(ApiModel):
@@ -96,6 +122,8 @@ class CorrectionOut(ApiModel):
 
     correction_id: int
     payment_id: int
+    part_no: int
+    amount: MoneyOut
     kind: CorrectionKind
     target: str | None
     reason: str
@@ -116,9 +144,10 @@ class CorrectionOut(ApiModel):
 
 
 class PaymentDetailsOut(ApiModel):
-    """A payment with its corrections."""
+    """A payment with its first hundred parts and its corrections."""
 
     payment: PaymentOut
+    parts: list[PartOut]
     corrections: list[CorrectionOut]
 
 
@@ -371,6 +400,10 @@ class CorrectionIn(ApiModel):
     kind: CorrectionKind
     target: MsisdnText | None = None
     """The number to credit, for a move."""
+    part_no: Annotated[int, Field(ge=1, le=100_000)] = 1
+    """Which part of a payment that has several."""
+    amount: PositiveMoney | None = None
+    """Of the part, what was mistaken; all of it by default."""
     reason: Reason
 
 

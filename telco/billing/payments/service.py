@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+from telco.billing.invoicing.model import InvoiceId
 from telco.billing.payments import rules, store
 from telco.billing.payments.errors import (
     PayeeEndedError,
@@ -12,19 +13,25 @@ from telco.billing.payments.errors import (
     PayeeUnknownError,
     PaymentUnknownError,
 )
-from telco.billing.payments.model import Channel, NewPayment, Payment, PaymentId, Standing, Target
+from telco.billing.payments.model import (
+    Channel,
+    NewPayment,
+    Part,
+    Payment,
+    PaymentId,
+    PaymentState,
+    Share,
+    Standing,
+    Target,
+)
+from telco.billing.payments.payees import Payees
 from telco.billing.payments.store import Q
 from telco.billing.topups import TopUp, TopUps
 from telco.db.pool import Connection, Database
 from telco.kernel.clock import Clock
 from telco.kernel.errors import DomainError
-from telco.kernel.ids import AccountRef
-from telco.kernel.msisdn import Msisdn
-from telco.subscribers.service import Subscribers
-from telco.subscribers.standing import NumberStanding, number_standing
 
 MOST_FOUND = 100
-OP = "payment:{payment_id}"
 
 CONTRA: Mapping[Channel, str] = {
     Channel.TERMINAL: "cash.terminal",
@@ -32,13 +39,6 @@ CONTRA: Mapping[Channel, str] = {
     Channel.CASH_DESK: "cash.desk",
 }
 """The operator's account on the other side of each channel's payments."""
-
-_STANDINGS: Mapping[NumberStanding, Standing] = {
-    NumberStanding.IN_USE: Standing.UNKNOWN,  # it came into use between the two reads: the next try finds it
-    NumberStanding.UNKNOWN: Standing.UNKNOWN,
-    NumberStanding.ENDED: Standing.ENDED,
-    NumberStanding.PORTED_OUT: Standing.PORTED_OUT,
-}
 
 _REFUSALS: Mapping[Standing, type[DomainError]] = {
     Standing.MALFORMED: PayeeMalformedError,
@@ -51,10 +51,10 @@ _REFUSALS: Mapping[Standing, type[DomainError]] = {
 class Payments:
     """Use cases that every channel shares."""
 
-    def __init__(self, database: Database, clock: Clock, subscribers: Subscribers, topups: TopUps) -> None:
+    def __init__(self, database: Database, clock: Clock, payees: Payees, topups: TopUps) -> None:
         self._database = database
         self._clock = clock
-        self._subscribers = subscribers
+        self._payees = payees
         self._topups = topups
 
     async def resolve(self, named: str) -> Target | Standing:
@@ -62,21 +62,11 @@ class Payments:
 
         It reads on a connection of its own, so it is called before a transaction, never in one.
         """
-        parsed = rules.parse_named(named)
-        match parsed:
-            case None:
-                return Standing.MALFORMED
-            case AccountRef():
-                using = await self._subscribers.find_by_account(parsed)
-                return Target(using[0].subscriber_id, using[0].msisdn, parsed) if using else Standing.UNKNOWN
-            case _:
-                return await self._resolve_number(parsed)
+        return (await self._payees.resolve([named]))[named]
 
-    async def _resolve_number(self, msisdn: Msisdn) -> Target | Standing:
-        subscriber = await self._subscribers.find(msisdn)
-        if subscriber is not None:
-            return Target(subscriber.subscriber_id, subscriber.msisdn, subscriber.account)
-        return _STANDINGS[await number_standing(self._database, msisdn, self._clock.now())]
+    async def resolve_many(self, names: Collection[str]) -> dict[str, Target | Standing]:
+        """Do the same for many at once."""
+        return await self._payees.resolve(names)
 
     async def target(self, named: str) -> Target:
         """Find whose account is named.
@@ -90,7 +80,7 @@ class Payments:
         return resolved
 
     async def credit(self, connection: Connection, new: NewPayment) -> Payment:
-        """Record a payment and credit it, in the caller's transaction: both or neither.
+        """Record a payment and credit its shares, in the caller's transaction: all or nothing.
 
         The caller has looked for an earlier payment of this id under its lock. An open trust payment is repaid; what is
         more than is owed stays as an advance.
@@ -98,27 +88,31 @@ class Payments:
         Raises:
             TopUpRefusedError: the ledger has no such account.
 
-        Contract: PSC-4.1, PSC-1.1.12
+        Contract: PSC-4.1, PSC-1.1.12, PSC-3.2.4-4
         """
         payment_id = await store.insert_payment(connection, new, self._clock.now())
-        op_id = OP.format(payment_id=payment_id)
-        credited = await self._topups.credit(
-            connection,
-            TopUp(
-                account=new.target.account,
-                subscriber_id=new.target.subscriber_id,
-                msisdn=new.target.msisdn,
-                amount=new.amount,
-                op_id=op_id,
-                contra=CONTRA[new.channel],
-                channel=new.channel,
-                reference=str(payment_id),
-                request_id=new.request_id,
-                label=f"topup.{new.channel}",
-                details={"payment": payment_id, "source": new.source},
-            ),
-        )
-        return await store.set_credited(connection, payment_id, op_id, credited.trust_repaid, credited.balance)
+        top_ups = [_top_up(new, share, payment_id, number) for number, share in enumerate(new.shares, 1)]
+        credited = await self._topups.credit_all(connection, top_ups)
+        parts = [
+            Part(
+                payment_id=payment_id,
+                part_no=number,
+                named=share.named,
+                msisdn=share.target.msisdn,
+                subscriber_id=share.target.subscriber_id,
+                account=share.target.account,
+                op_id=top_up.op_id,
+                amount=share.amount,
+                trust_repaid=became.trust_repaid,
+                balance=became.balance,
+                state=PaymentState.CREDITED,
+            )
+            for number, (share, top_up, became) in enumerate(zip(new.shares, top_ups, credited, strict=True), 1)
+        ]
+        await store.insert_parts(connection, parts)
+        payment = await store.payment(connection, payment_id)
+        assert payment is not None
+        return payment
 
     async def get(self, payment_id: PaymentId) -> Payment:
         """Read a payment by our id.
@@ -130,6 +124,17 @@ class Payments:
         if row is None:
             raise PaymentUnknownError(payment_id=payment_id)
         return store.payment_of(row)
+
+    async def parts(self, payment_id: PaymentId, after: int = 0, limit: int = MOST_FOUND) -> list[Part]:
+        """List a payment's parts from beyond the part `after`.
+
+        Raises:
+            PaymentUnknownError
+        """
+        rows = await self._database.fetch(Q.parts, payment_id, after, limit)
+        if not rows:
+            await self.get(payment_id)
+        return [store.part_of(row) for row in rows]
 
     async def search(self, text: str) -> list[Payment]:
         """Find payments by any of their ids (ours, the provider's, the document's, the receipt's), number or account.
@@ -145,3 +150,20 @@ class Payments:
             rows = await self._database.fetch(Q.payments_of_account, account.shard, account.account_id, MOST_FOUND)
             found |= {row["payment_id"]: store.payment_of(row) for row in rows}
         return [found[payment_id] for payment_id in sorted(found, reverse=True)][:MOST_FOUND]
+
+
+def _top_up(new: NewPayment, share: Share, payment_id: PaymentId, part_no: int) -> TopUp:
+    return TopUp(
+        account=share.target.account,
+        subscriber_id=share.target.subscriber_id,
+        msisdn=share.target.msisdn,
+        amount=share.amount,
+        op_id=f"payment:{payment_id}" if len(new.shares) == 1 else f"payment:{payment_id}:{part_no}",
+        contra=CONTRA[new.channel],
+        channel=new.channel,
+        reference=str(payment_id),
+        request_id=new.request_id,
+        label=f"topup.{new.channel}",
+        details={"payment": payment_id, "source": new.source},
+        named=() if share.invoice_id is None else ((InvoiceId(share.invoice_id), share.amount),),
+    )

@@ -17,6 +17,7 @@ from telco.billing.payments.model import (
     ItemState,
     NewPayment,
     NewWorkItem,
+    Part,
     Payment,
     PaymentId,
     PaymentState,
@@ -45,7 +46,6 @@ async def lock_external(connection: Connection, channel: Channel, source: str, e
 
 
 async def insert_payment(connection: Connection, new: NewPayment, booked_at: datetime) -> PaymentId:
-    target = new.target
     return PaymentId(
         await connection.fetchval(
             Q.insert_payment,
@@ -53,10 +53,6 @@ async def insert_payment(connection: Connection, new: NewPayment, booked_at: dat
             new.source,
             new.external_id,
             new.named,
-            target.msisdn,
-            target.subscriber_id,
-            target.account.shard,
-            target.account.account_id,
             new.amount,
             new.paid_at,
             booked_at,
@@ -70,12 +66,32 @@ async def insert_payment(connection: Connection, new: NewPayment, booked_at: dat
     )
 
 
-async def set_credited(
-    connection: Connection, payment_id: PaymentId, op_id: str, trust_repaid: Tiyn, balance: Tiyn
-) -> Payment:
-    row = await connection.fetchrow(Q.set_credited, payment_id, op_id, trust_repaid, balance)
-    assert row is not None
-    return payment_of(row)
+async def insert_parts(connection: Connection, parts: Sequence[Part]) -> None:
+    """Record the parts of one payment."""
+    await connection.execute(
+        Q.insert_parts,
+        parts[0].payment_id,
+        [part.part_no for part in parts],
+        [part.named for part in parts],
+        [part.msisdn for part in parts],
+        [part.subscriber_id for part in parts],
+        [part.account.shard for part in parts],
+        [part.account.account_id for part in parts],
+        [part.op_id for part in parts],
+        [part.amount for part in parts],
+        [part.trust_repaid for part in parts],
+        [part.balance for part in parts],
+    )
+
+
+async def payment(connection: Connection, payment_id: PaymentId) -> Payment | None:
+    row = await connection.fetchrow(Q.payment, payment_id)
+    return None if row is None else payment_of(row)
+
+
+async def part(connection: Connection, payment_id: PaymentId, part_no: int) -> Part | None:
+    row = await connection.fetchrow(Q.part, payment_id, part_no)
+    return None if row is None else part_of(row)
 
 
 async def payment_by_external(
@@ -85,9 +101,26 @@ async def payment_by_external(
     return None if row is None else payment_of(row)
 
 
-async def lock_payment(connection: Connection, payment_id: PaymentId) -> Payment | None:
-    row = await connection.fetchrow(Q.lock_payment, payment_id)
-    return None if row is None else payment_of(row)
+async def lock_payment(connection: Connection, payment_id: PaymentId) -> bool:
+    """Let no other correction of a payment in; False where there is none."""
+    return await connection.fetchval(Q.lock_payment, payment_id) is not None
+
+
+def part_of(row: Record) -> Part:
+    msisdn, subscriber_id = row["msisdn"], row["subscriber_id"]
+    return Part(
+        payment_id=PaymentId(row["payment_id"]),
+        part_no=row["part_no"],
+        named=row["named"],
+        msisdn=None if msisdn is None else Msisdn(msisdn),
+        subscriber_id=None if subscriber_id is None else SubscriberId(subscriber_id),
+        account=_account(row),
+        op_id=row["op_id"],
+        amount=Tiyn(row["amount_tiyn"]),
+        trust_repaid=Tiyn(row["trust_repaid_tiyn"]),
+        balance=Tiyn(row["balance_tiyn"]),
+        state=PaymentState(row["state"]),
+    )
 
 
 def payment_of(row: Record) -> Payment:
@@ -100,15 +133,16 @@ def payment_of(row: Record) -> Payment:
         named=row["named"],
         msisdn=None if msisdn is None else Msisdn(msisdn),
         subscriber_id=None if subscriber_id is None else SubscriberId(subscriber_id),
-        account=_account(row),
+        account=None if row["shard"] is None else _account(row),
         op_id=row["op_id"],
         amount=Tiyn(row["amount_tiyn"]),
+        part_count=row["part_count"],
         paid_at=row["paid_at"],
         booked_at=row["booked_at"],
         booked_by=row["booked_by"],
         state=PaymentState(row["state"]),
         trust_repaid=Tiyn(row["trust_repaid_tiyn"]),
-        balance=Tiyn(row["balance_tiyn"]),
+        balance=None if row["balance_tiyn"] is None else Tiyn(row["balance_tiyn"]),
         payer_id=row["payer_id"],
         payer_name=row["payer_name"],
         document_number=row["document_number"],
@@ -286,6 +320,8 @@ def correction_of(row: Record) -> Correction:
     return Correction(
         correction_id=CorrectionId(row["correction_id"]),
         payment_id=PaymentId(row["payment_id"]),
+        part_no=row["part_no"],
+        amount=Tiyn(row["amount_tiyn"]),
         request_id=row["request_id"],
         kind=CorrectionKind(row["kind"]),
         target_msisdn=None if target is None else Msisdn(target),

@@ -6,6 +6,7 @@ from telco.billing.invoicing.service import Invoicing
 from telco.billing.payments.bank_transfers import BankTransfers
 from telco.billing.payments.cash_desk import CashDesk
 from telco.billing.payments.corrections import Corrections
+from telco.billing.payments.payees import Payees
 from telco.billing.payments.registers import Registers
 from telco.billing.payments.service import Payments
 from telco.billing.payments.terminals import Providers, Terminals
@@ -34,7 +35,7 @@ class WaysIn:
         pepper: bytes,
     ) -> None:
         topups = TopUps(clock, ledger, trust, invoicing)
-        self.payments = Payments(database, clock, subscribers, topups)
+        self.payments = Payments(database, clock, Payees(database, clock, subscribers, ledger), topups)
         self.providers = Providers(database, clock, pepper)
         self.terminals = Terminals(database, clock, self.payments)
         self.registers = Registers(database, clock, calendar)

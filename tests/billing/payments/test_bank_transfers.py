@@ -190,13 +190,13 @@ async def test_a_crash_between_taking_a_file_and_crediting_it_loses_and_doubles_
         """
     )
     await database.fetch(
-        "create trigger die after update on payments.payment for each row execute function payments.die()"
+        "create trigger die after insert on payments.part for each row execute function payments.die()"
     )
     documents = [document(s.msisdn, number=str(n)) for n, s in enumerate(subscribers)]
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
         await take(desk, *documents)
     assert [await desk.world.main(subscriber) for subscriber in subscribers] == [tenge(1000), 0, 0]
-    await database.fetch("drop trigger die on payments.payment")
+    await database.fetch("drop trigger die on payments.part")
     assert await desk.transfers.process_pending() == 2
     again = await take(desk, *documents)
     assert (again.replayed, again.credited, again.pending) == (True, 3, 0)

@@ -8,10 +8,12 @@ import pytest
 
 from telco.billing.errors import RequestReusedError
 from telco.billing.payments.errors import (
+    CorrectionAmountError,
     CorrectionDecidedError,
     CorrectionOpenError,
     CorrectionTargetError,
     CorrectionUnknownError,
+    PartUnknownError,
     PaymentSpentError,
     PaymentUnknownError,
     PaymentWrittenOffError,
@@ -45,11 +47,29 @@ async def paid(desk: Desk, subscriber: Subscriber, amount: str = "1000") -> Paym
 
 
 async def ask(
-    desk: Desk, payment: Payment, kind: CorrectionKind, target: Msisdn | None = None, request_id: str = "c1"
+    desk: Desk,
+    payment: Payment,
+    kind: CorrectionKind,
+    target: Msisdn | None = None,
+    request_id: str = "c1",
+    part_no: int = 1,
+    amount: str | None = None,
 ) -> Correction:
     return await desk.corrections.request(
-        payment.payment_id, kind, target=target, reason="a wrong digit", actor=ANNA, request_id=request_id
+        payment.payment_id,
+        kind,
+        target=target,
+        reason="a wrong digit",
+        actor=ANNA,
+        request_id=request_id,
+        part_no=part_no,
+        amount=None if amount is None else tenge(amount),
     )
+
+
+async def parts(desk: Desk, payment: Payment) -> list[tuple[int, str | None, Tiyn, PaymentState]]:
+    found = await desk.payments.parts(payment.payment_id)
+    return [(part.part_no, part.msisdn, part.amount, part.state) for part in found]
 
 
 async def approve(desk: Desk, correction: Correction, *, allow_debt: bool = False, actor: str = BOLAT) -> Correction:
@@ -195,3 +215,89 @@ async def test_both_decisions_are_in_the_audit_trail(desk: Desk) -> None:
         "select actor, subject, ground from kernel.audit_trail where action = 'payments.correction_approved'"
     )
     assert (row["actor"], row["subject"], row["ground"]) == (BOLAT, f"payment:{payment.payment_id}", "checked")
+
+
+@pytest.mark.clause("PSC-3.1.8", "PSC-5.2.2")
+async def test_a_part_of_a_payment_is_moved_and_the_rest_stays(desk: Desk) -> None:
+    """1,000 came for one number, 400 of it meant for another: 600 and 400; the cash is 1,000 all along."""
+    wrong, right = await desk.world.subscriber(), await desk.world.subscriber()
+    payment = await paid(desk, wrong)
+    correction = await approve(desk, await ask(desk, payment, MOVE, right.msisdn, amount="400"))
+    assert (correction.amount, correction.forced) == (tenge(400), 0)
+    assert (await desk.world.main(wrong), await desk.world.main(right)) == (tenge(600), tenge(400))
+    assert await parts(desk, payment) == [
+        (1, wrong.msisdn, tenge(600), PaymentState.CREDITED),
+        (2, right.msisdn, tenge(400), PaymentState.MOVED),
+    ]
+    now = await desk.payments.get(payment.payment_id)
+    assert (now.state, now.part_count, now.account, now.amount) == (PaymentState.CORRECTED, 2, None, tenge(1000))
+    assert await desk.payments.search(right.msisdn) == [now]
+    assert await desk.payments.search(wrong.msisdn) == [now]
+    assert await cash(desk) == tenge(1000)
+
+
+@pytest.mark.clause("PSC-3.1.8")
+async def test_parts_are_corrected_again_each_on_its_own(desk: Desk) -> None:
+    """1,000 = 600 + 400; of the 600, 100 are written off: 500 + 400 in accounts, 900 in the cash."""
+    wrong, right = await desk.world.subscriber(), await desk.world.subscriber()
+    payment = await paid(desk, wrong)
+    await approve(desk, await ask(desk, payment, MOVE, right.msisdn, amount="400"))
+    of_first = await ask(desk, payment, WRITE_OFF, None, "c2", part_no=1, amount="100")
+    of_second = await ask(desk, payment, MOVE, wrong.msisdn, "c3", part_no=2)  # two parts may wait at once
+    await approve(desk, of_first)
+    await approve(desk, of_second)
+    assert (await desk.world.main(wrong), await desk.world.main(right), await cash(desk)) == (
+        tenge(900),
+        0,
+        tenge(900),
+    )
+    assert await parts(desk, payment) == [
+        (1, wrong.msisdn, tenge(500), PaymentState.CREDITED),
+        (2, wrong.msisdn, tenge(400), PaymentState.MOVED),
+        (3, wrong.msisdn, tenge(100), PaymentState.WRITTEN_OFF),
+    ]
+
+
+@pytest.mark.clause("PSC-3.1.8")
+@pytest.mark.parametrize(("amount", "refused"), [("700", False), ("700.01", True)])
+async def test_of_a_payment_spent_in_part_what_is_left_can_be_moved(desk: Desk, amount: str, refused: bool) -> None:
+    """1,000 came, 300 are spent: 700 can be moved without a debt, a tiyn more cannot."""
+    wrong, right = await desk.world.subscriber(), await desk.world.subscriber()
+    payment = await paid(desk, wrong)
+    await spend(desk, wrong, "300")
+    correction = await ask(desk, payment, MOVE, right.msisdn, amount=amount)
+    if refused:
+        with pytest.raises(PaymentSpentError):
+            await approve(desk, correction)
+        done = await approve(desk, correction, allow_debt=True)
+        assert (done.forced, await desk.world.main(wrong)) == (Tiyn(1), Tiyn(-1))
+    else:
+        await approve(desk, correction)
+        assert (await desk.world.main(wrong), await desk.world.main(right)) == (0, tenge(700))
+
+
+async def test_a_correction_is_of_what_a_part_has(desk: Desk) -> None:
+    subscriber, other = await desk.world.subscriber(), await desk.world.subscriber()
+    payment = await paid(desk, subscriber)
+    for amount in ("0", "1000.01"):
+        with pytest.raises(CorrectionAmountError):
+            await ask(desk, payment, MOVE, other.msisdn, amount=amount)
+    with pytest.raises(PartUnknownError):
+        await ask(desk, payment, MOVE, other.msisdn, part_no=2)
+    await ask(desk, payment, MOVE, other.msisdn, amount="1000")
+    with pytest.raises(RequestReusedError):
+        await ask(desk, payment, MOVE, other.msisdn, amount="999")
+
+
+@pytest.mark.clause("PSC-3.1.8")
+async def test_a_partial_move_at_once_with_another_command_on_the_account_is_whole(desk: Desk) -> None:
+    """While 6 supervisors approve, money is spent beside it: nothing is lost, the auditor looks at the end."""
+    wrong, right = await desk.world.subscriber(), await desk.world.subscriber()
+    correction = await ask(desk, await paid(desk, wrong), MOVE, right.msisdn, amount="400")
+    results = await asyncio.gather(
+        *(approve(desk, correction, actor=f"staff:supervisor{n}") for n in range(6)),
+        spend(desk, wrong, "600"),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(result, Correction) for result in results) == 1
+    assert (await desk.world.main(wrong), await desk.world.main(right)) == (0, tenge(400))

@@ -1,0 +1,65 @@
+"""Whose a personal account is, also when its contract has ended: a debt outlives the contract.
+
+Contract: PSC-6.3.5, PSC-1.1.12
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from telco.db import queries
+from telco.db.pool import Database, Record
+from telco.kernel.ids import AccountId, AccountRef, ContractId, PartyId, SubscriberId
+from telco.kernel.msisdn import Msisdn
+
+_Q = queries.load("telco.subscribers", "owners.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a personal account is."""
+
+    account: AccountRef
+    contract_id: ContractId
+    party_id: PartyId
+    subscriber_id: SubscriberId
+    """The first subscription in use that spends from it; without one, the last that did."""
+    msisdn: Msisdn
+    in_use: bool
+    """Some number still spends from it."""
+
+
+async def owners(database: Database, accounts: Collection[AccountRef], now: datetime) -> dict[AccountRef, Owner]:
+    """Read whose these accounts are; accounts that no number ever spent from are left out."""
+    rows = await database.fetch(
+        _Q.owners, [account.shard for account in accounts], [account.account_id for account in accounts], now
+    )
+    return {_account(row): _owner(row) for row in rows}
+
+
+async def last_owners(database: Database, msisdns: Collection[Msisdn]) -> dict[Msisdn, AccountRef]:
+    """Find the account that each of these numbers spent from last; numbers that never had a user are left out."""
+    rows = await database.fetch(_Q.last_owners, list(msisdns))
+    return {Msisdn(row["named"]): _account(row) for row in rows}
+
+
+async def accounts_of_company(database: Database, iin_bin: str) -> list[AccountRef]:
+    """List the personal accounts of every contract of a company, ended contracts too, the oldest first."""
+    return [_account(row) for row in await database.fetch(_Q.accounts_of_company, iin_bin)]
+
+
+def _account(row: Record) -> AccountRef:
+    return AccountRef(row["shard"], AccountId(row["account_id"]))
+
+
+def _owner(row: Record) -> Owner:
+    return Owner(
+        account=_account(row),
+        contract_id=ContractId(row["contract_id"]),
+        party_id=PartyId(row["party_id"]),
+        subscriber_id=SubscriberId(row["subscription_id"]),
+        msisdn=Msisdn(row["msisdn"]),
+        in_use=row["in_use"],
+    )
