@@ -8,7 +8,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
-from telco.catalog.errors import NoFigureError, UnknownPlanError, UnknownServiceError
+from telco.catalog.bonus import BonusProgramme, DevicePlan
+from telco.catalog.errors import NoFigureError, UnknownDevicePlanError, UnknownPlanError, UnknownServiceError
 from telco.catalog.measures import start_of_day
 from telco.catalog.model import (
     AllowanceType,
@@ -60,6 +61,9 @@ def timeline(versions: Iterable[D]) -> Timeline[D]:
     return Timeline(sorted(versions, key=_effective_from))
 
 
+_NO_BONUS: Timeline[BonusProgramme] = Timeline()
+
+
 class Catalogue:
     """An immutable snapshot; a change of the catalogue makes another one.
 
@@ -79,6 +83,8 @@ class Catalogue:
         roaming: Timeline[Roaming],
         portions: Timeline[PortionRules],
         figures: Mapping[str, Timeline[Figure]],
+        bonus: Timeline[BonusProgramme] = _NO_BONUS,
+        device_plans: Mapping[str, Timeline[DevicePlan]] | None = None,
         withdrawn: Mapping[tuple[str, str], datetime] | None = None,
         closed: Mapping[tuple[str, str], datetime] | None = None,
     ) -> None:
@@ -91,6 +97,8 @@ class Catalogue:
         self.roaming = roaming
         self.portions = portions
         self.figures = dict(figures)
+        self.bonus = bonus
+        self.device_plans = dict(device_plans or {})
         self.withdrawn = dict(withdrawn or {})
         self.closed = dict(closed or {})
         self.derived: dict[object, object] = {}
@@ -209,6 +217,23 @@ class Catalogue:
         """Return the portion sizes in force; before the first, the first."""
         return self.portions.at(at) or self.portions[0]
 
+    def bonus_at(self, at: datetime) -> BonusProgramme | None:
+        """Return the bonus programme's rules in force, None while there is no programme. Contract: PSC-3.1.9"""
+        return _in_force(self.bonus, at)
+
+    def device_plan(self, code: str, at: datetime) -> DevicePlan:
+        """Return the terms on which devices are sold by a plan at `at`.
+
+        Raises:
+            UnknownDevicePlanError: no such plan, or not yet, or no longer.
+
+        Contract: PSC-3.2.12
+        """
+        found = _in_force(self.device_plans.get(code), at)
+        if found is None:
+            raise UnknownDevicePlanError(plan=code)
+        return found
+
     def destination(self, number: str, at: datetime, ported_to: str | None = None) -> Destination | None:
         """Return the destination of a dialled number, or None."""
         return self.numbering_at(at).destination(number, ported_to)
@@ -238,7 +263,7 @@ class Catalogue:
         return tenge(self.figure("mci", day))
 
 
-Offer = TypeVar("Offer", Plan, ServiceOffer)
+Offer = TypeVar("Offer", Plan, ServiceOffer, BonusProgramme, DevicePlan)
 
 
 def _in_force(versions: Timeline[Offer] | None, at: datetime) -> Offer | None:

@@ -9,6 +9,7 @@ from datetime import date
 from itertools import chain, combinations, pairwise
 from typing import TypeVar
 
+from telco.catalog.checks_bonus import check_bonus, check_device_plan
 from telco.catalog.convert import UNITS, rate_row
 from telco.catalog.errors import Problem
 from telco.catalog.items import Item
@@ -30,6 +31,8 @@ from telco.catalog.rating import RELATIONS, price_micro
 from telco.catalog.schemas import (
     MOST_TENGE_PER_STEP,
     AllowanceTypeDoc,
+    BonusDoc,
+    DevicePlanDoc,
     Document,
     FigureDoc,
     GrantDoc,
@@ -72,6 +75,8 @@ def check(items: Iterable[Item]) -> list[Problem]:
         *chain.from_iterable(_rates(item, doc.rates, words, frozenset()) for item, doc in _of(items, PriceListDoc)),
         *chain.from_iterable(_plan(item, doc, words) for item, doc in _of(items, PlanDoc)),
         *chain.from_iterable(_service(item, doc, words) for item, doc in _of(items, ServiceDoc)),
+        *chain.from_iterable(check_bonus(item, doc) for item, doc in _of(items, BonusDoc)),
+        *chain.from_iterable(check_device_plan(item, doc) for item, doc in _of(items, DevicePlanDoc)),
         *_menu(items),
     ]
 

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 
+from telco.catalog.bonus import BonusProgramme, DevicePlan, EarnRule, Gift, Tier
 from telco.catalog.measures import start_of_day
 from telco.catalog.model import (
     Access,
@@ -30,6 +31,9 @@ from telco.catalog.model import (
 from telco.catalog.numbering import FreeNumbers, Numbering, Operator, Roaming, RoamingCountry, TrafficClass
 from telco.catalog.schemas import (
     AllowanceTypeDoc,
+    BonusDoc,
+    DevicePlanDoc,
+    EarnDoc,
     FigureDoc,
     GrantDoc,
     MatchDoc,
@@ -225,6 +229,57 @@ def portions(document: PortionsDoc) -> PortionRules:
         for access in size.access:
             sizes[size.service][Access[access.upper()]] = Portion(size.quantity[1], size.least[1], size.validity_s)
     return PortionRules(document.version, start_of_day(document.effective_from), sizes)
+
+
+def basis_points(percent: Decimal) -> int:
+    """Return a percentage with at most two decimals in basis points, exactly."""
+    return int(percent * 100)
+
+
+def _earn_rule(document: EarnDoc) -> EarnRule:
+    given = [(tier.months, tier.percent) for tier in document.tiers]
+    if document.percent is not None:
+        given.append((0, document.percent))
+    return EarnRule(
+        code=document.code,
+        on=frozenset(document.on),
+        tiers=tuple(Tier(months, basis_points(percent)) for months, percent in sorted(given)),
+        month_cap=None if document.month_cap is None else tenge(document.month_cap),
+    )
+
+
+def bonus(document: BonusDoc) -> BonusProgramme:
+    return BonusProgramme(
+        version=document.version,
+        effective_from=start_of_day(document.effective_from),
+        effective_until=end_of(document.effective_until),
+        name=_names(document.name),
+        pays=frozenset(document.pays),
+        priority=document.priority,
+        lasts=document.lasts,
+        month_cap=None if document.month_cap is None else tenge(document.month_cap),
+        least=tenge(document.least),
+        earn=tuple(_earn_rule(rule) for rule in document.earn),
+        gifts=tuple(
+            Gift(gift.code, gift.kind, tenge(gift.amount), gift.lasts, gift.months, gift.on) for gift in document.gifts
+        ),
+    )
+
+
+def device_plan(document: DevicePlanDoc) -> DevicePlan:
+    return DevicePlan(
+        code=document.code,
+        version=document.version,
+        effective_from=start_of_day(document.effective_from),
+        effective_until=end_of(document.effective_until),
+        name=_names(document.name),
+        months=frozenset(document.months),
+        down_basis_points=basis_points(document.down_percent),
+        least_price=tenge(document.least_price),
+        most_price=tenge(document.most_price),
+        return_days=document.return_days,
+        consent_version=document.consent_version,
+    )
 
 
 def figure(document: FigureDoc) -> Figure:

@@ -52,6 +52,14 @@ class UnknownServiceError(DomainError):
     service: str
 
 
+class UnknownDevicePlanError(DomainError):
+    """There is no device plan {plan} at that time. Ask for the list of device plans and choose from it."""
+
+    code = "unknown_device_plan"
+    status = 404
+    plan: str
+
+
 class PlanInUseError(DomainError):
     """Plan {plan} cannot be closed: it still has {subscribers} subscribers. Move them to another plan first."""
 

@@ -21,6 +21,8 @@ from telco.catalog.items import Item
 from telco.catalog.schemas import (
     KINDS,
     AllowanceTypeDoc,
+    BonusDoc,
+    DevicePlanDoc,
     FigureDoc,
     NumberingDoc,
     PlanDoc,
@@ -118,6 +120,8 @@ def build(
         roaming=timeline(convert.roaming(d) for d in documents if isinstance(d, RoamingDoc)),
         portions=timeline(convert.portions(d) for d in documents if isinstance(d, PortionsDoc)),
         figures=_by_code(convert.figure(d) for d in documents if isinstance(d, FigureDoc)),
+        bonus=timeline(convert.bonus(d) for d in documents if isinstance(d, BonusDoc)),
+        device_plans=_by_code(convert.device_plan(d) for d in documents if isinstance(d, DevicePlanDoc)),
         withdrawn=withdrawn,
         closed=closed,
     )

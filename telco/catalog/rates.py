@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from telco.catalog.bonus import WITHOUT_BONUS
 from telco.catalog.model import Access, Direction, Portion, Service
 from telco.kernel.i18n import Text
 from telco.kernel.money import MICRO, Tiyn, div_half_up
@@ -77,6 +78,7 @@ class RatedCharge(NamedTuple):
     allowances: tuple[str, ...]
     rating_unit: int
     price_micro: int
+    money: tuple[str, ...] = WITHOUT_BONUS
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ class Rate:
     price_micro: int = 0
     minimum: int = 0
     connection: Tiyn = NOTHING
+    money: tuple[str, ...] = WITHOUT_BONUS
+    """Money buckets that may pay; bonuses only where the programme's rules say so. Contract: PSC-3.1.9"""
     free: bool = False
     denied: Denial | None = None
     roaming: bool = False
@@ -119,7 +123,7 @@ class Rate:
         A session is rounded as a whole, however many parts it is reported in.
         """
         more = self.billable(already + quantity) - self.billable(already)
-        return RatedCharge(self.unit, more, self.allowances, self.rating_unit, self.price_micro)
+        return RatedCharge(self.unit, more, self.allowances, self.rating_unit, self.price_micro, self.money)
 
     def cost(self, quantity: int) -> Tiyn:
         """Return what an event of `quantity` costs when no allowance pays, its connection charge included."""

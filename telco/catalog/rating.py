@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple, cast
 
+from telco.catalog.bonus import WITHOUT_BONUS, paying_money
 from telco.catalog.catalogue import Catalogue
 from telco.catalog.model import (
     ANYWHERE,
@@ -151,6 +152,7 @@ class RateTable:
         self._numbering = catalogue.numbering_at(at)
         self._roaming = catalogue.roaming_at(at)
         self._portions = catalogue.portions_at(at).portions
+        self._bonus = catalogue.bonus_at(at)
         self.start, self.end = _unchanging_period(catalogue, self._plan, profile.services, at)
         sources = list(_sources(catalogue, self._plan, profile.services, at))
         self._rows = {
@@ -234,6 +236,7 @@ class RateTable:
             price_micro=micro,
             minimum=row.minimum,
             connection=row.connection,
+            money=self._money(case),
             roaming=country is not None,
             controlled=country is None or country.controlled,
             portions=self._portions.get(case.service, _NO_PORTIONS),
@@ -246,6 +249,10 @@ class RateTable:
         if micro == 0:
             return ()
         return tuple(kind.code for kind in self._allowances if any(_matches(match, case) for match in kind.pays))
+
+    def _money(self, case: _Case) -> tuple[str, ...]:
+        """Return the money buckets that may pay: bonuses at home only, where the rules say so. Contract: PSC-3.1.9"""
+        return paying_money(self._bonus, case.service) if case.place is _AT_HOME else WITHOUT_BONUS
 
     def _unpriced(self, service: Service, zone: str, *, free: bool = False) -> Rate:
         return Rate(
@@ -321,6 +328,8 @@ def _unchanging_period(
     moments: set[datetime] = set()
     for dated in (catalogue.numbering, catalogue.roaming, catalogue.portions):
         moments.update(version.effective_from for version in dated)
+    for programme in catalogue.bonus:
+        moments.update(m for m in (programme.effective_from, programme.effective_until) if m is not None)
     for code in plan.price_lists:
         for price_list in catalogue.price_lists[code]:
             moments.update(m for m in (price_list.effective_from, price_list.effective_until) if m is not None)

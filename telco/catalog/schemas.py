@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, Strict
 from pydantic_core import PydanticCustomError
 
+from telco.catalog.bonus import Earning, GiftKind, Payable
 from telco.catalog.measures import (
     Interval,
     MeasureFormatError,
@@ -77,6 +78,13 @@ def _figure(value: Any) -> Decimal:
     return _decimal_text(value, _DECIMAL, 'a decimal number, such as "0.16"')
 
 
+def _percent(value: Any) -> Decimal:
+    percent = _decimal_text(value, _TENGE, 'a percentage with at most two decimals, such as "3.5"')
+    if percent > 100:
+        raise PydanticCustomError("percent", "is more than 100; a percentage is 0 to 100")
+    return percent
+
+
 def _quantity(value: Any) -> Any:
     return value if isinstance(value, tuple) else _measured(value, parse_quantity, '"20 GB"')
 
@@ -110,6 +118,8 @@ Price = Annotated[Decimal, BeforeValidator(_price), _out]
 Sum = Annotated[Decimal, BeforeValidator(_sum), _out]
 """Tenge with at most two decimals."""
 Value = Annotated[Decimal, BeforeValidator(_figure), _out]
+Percent = Annotated[Decimal, BeforeValidator(_percent), _out]
+"""0 to 100, with at most two decimals."""
 Quantity = Annotated[tuple[Unit, int], BeforeValidator(_quantity), PlainSerializer(_quantity_text, return_type=str)]
 Term = Annotated[Span, BeforeValidator(_span), PlainSerializer(str, return_type=str)]
 Whole = Annotated[int, Strict()]
@@ -371,11 +381,75 @@ class FigureDoc(Document):
         return int(self.effective_from.strftime("%Y%m%d"))
 
 
+Months = Annotated[Whole, Field(ge=0, le=600)]
+
+
+class TierDoc(Document):
+    months: Months = 0
+    percent: Percent
+
+
+class EarnDoc(Document):
+    """Bonuses for what is charged: a percent for everybody, or tiers by months with the operator."""
+
+    code: Code
+    on: tuple[Earning, ...] = Field(min_length=1)
+    percent: Percent | None = None
+    tiers: tuple[TierDoc, ...] = ()
+    month_cap: Sum | None = None
+
+
+class GiftDoc(Document):
+    code: Code
+    kind: GiftKind
+    amount: Sum
+    lasts: Term
+    months: Months = 0
+    on: Day | None = None
+
+
+class BonusDoc(Versioned):
+    """The bonus programme. Contract: PSC-3.1.9"""
+
+    code: Literal["bonus"] = "bonus"
+    name: NamesDoc
+    pays: tuple[Payable, ...] = Field(min_length=1)
+    priority: Annotated[Whole, Field(ge=1, le=99)] = 50
+    lasts: Term
+    month_cap: Sum | None = None
+    least: Sum = Decimal("0.01")
+    earn: tuple[EarnDoc, ...] = ()
+    gifts: tuple[GiftDoc, ...] = ()
+
+
+class DevicePlanDoc(Versioned):
+    """The terms of selling devices by instalments. Contract: PSC-3.2.12"""
+
+    name: NamesDoc
+    months: tuple[Annotated[Whole, Field(ge=1, le=60)], ...] = Field(min_length=1)
+    down_percent: Percent
+    least_price: Sum
+    most_price: Sum
+    return_days: Annotated[Whole, Field(ge=0, le=365)] = 14
+    consent_version: Line
+
+
 AnyDocument = (
-    AllowanceTypeDoc | FigureDoc | NumberingDoc | PlanDoc | PortionsDoc | PriceListDoc | RoamingDoc | ServiceDoc
+    AllowanceTypeDoc
+    | BonusDoc
+    | DevicePlanDoc
+    | FigureDoc
+    | NumberingDoc
+    | PlanDoc
+    | PortionsDoc
+    | PriceListDoc
+    | RoamingDoc
+    | ServiceDoc
 )
 KINDS: dict[str, type[AnyDocument]] = {
     "allowance": AllowanceTypeDoc,
+    "bonus": BonusDoc,
+    "device_plan": DevicePlanDoc,
     "figure": FigureDoc,
     "numbering": NumberingDoc,
     "plan": PlanDoc,

@@ -252,7 +252,8 @@ class Charging:
         if threshold == 0:
             return None
         view = await self._ledger.balances(subscriber.account)
-        return None if view.available_money >= threshold else Result.ROAMING_THRESHOLD
+        available = sum(bucket.available for bucket in view.buckets if bucket.code in found.money)
+        return None if available >= threshold else Result.ROAMING_THRESHOLD
 
     async def _grant(self, session: Session) -> Grant:
         """Reserve the first portion, as report number 0."""

@@ -14,7 +14,7 @@ from telco.kernel.i18n import Language, Text
 from telco.kernel.money import Tiyn, format_money
 from telco.sms import wording
 from telco.sms.command import LANGUAGE, SERVICE, Answer, Argument, Choice, Context, Line, Question, command
-from telco.subscribers.errors import ConsentAbsentError, QuoteChangedError
+from telco.subscribers.errors import ConsentAbsentError, ConsentGivenError, QuoteChangedError
 from telco.subscribers.model import (
     ActiveService,
     ChangeTime,
@@ -391,3 +391,20 @@ async def stop_advertising(ctx: Context) -> Answer:
     except ConsentAbsentError:
         return Answer(Text("You get no advertising from us."))
     return Answer(Text("You will get no more advertising from us."))
+
+
+@command(
+    "subscribers.get_advertising",
+    Text("Get advertising again"),
+    path="8*7",
+    keywords=("start ads", "start smart", "старт реклама", "старт smart", "жарнама алу", "жарнаманы қосу"),
+)
+async def get_advertising(ctx: Context) -> Answer:
+    """Join promotional messages ("SMART") again. Contract: PSC-3.1.9"""
+    try:
+        await ctx.services[Subscribers].consents.give_again(
+            ctx.subscriber.subscriber_id, ConsentKind.MARKETING, ctx.origin
+        )
+    except ConsentGivenError:
+        return Answer(Text("You get our offers already."))
+    return Answer(Text("You will get our offers again."))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from telco.db.pool import Connection
 from telco.kernel.ids import AccountRef, PartyId, SubscriberId
@@ -16,7 +16,15 @@ from telco.subscribers.errors import (
     ConsentGivenError,
     ObligationsOpenError,
 )
-from telco.subscribers.model import CONSENTS_BY_NUMBER, Consent, ConsentKind, EndGround, Obligation, Origin
+from telco.subscribers.model import (
+    CONSENTS_BY_NUMBER,
+    Consent,
+    ConsentHolder,
+    ConsentKind,
+    EndGround,
+    Obligation,
+    Origin,
+)
 
 Obligations = Callable[[Connection, Sequence[AccountRef]], Awaitable[Sequence[Obligation]]]
 """Asks who knows (billing) what is still owed on a party's personal accounts, in the command's transaction."""
@@ -60,6 +68,15 @@ class Consents:
 
         filing = Filing("give_consent", "", f"{kind} {version}", origin, subscriber_id)
         await self._desk.carry_out("give_consent", filing, body)
+
+    async def give_again(self, subscriber_id: SubscriberId, kind: ConsentKind, origin: Origin) -> None:
+        """Give a consent as the contract's edition in force words it; errors as `give`.
+
+        Contract: PSC-3.1.9
+        """
+        async with self._desk.db.acquire() as conn:
+            edition = await store_records.current_edition(conn, self._desk.clock.now())
+        await self.give(subscriber_id, kind, origin, version=edition.edition)
 
     async def withdraw(self, subscriber_id: SubscriberId, kind: ConsentKind, origin: Origin) -> list[str]:
         """Withdraw a consent and return the numbers whose service ended with it.
@@ -118,6 +135,48 @@ class Consents:
         async with self._desk.db.acquire() as conn:
             subscription = await store.subscription(conn, subscriber_id)
             return await store_records.consents(conn, subscription.party_id, subscriber_id)
+
+    async def holders(self, conn: Connection, account: AccountRef, kind: ConsentKind) -> list[ConsentHolder]:
+        """The numbers in use that spend from an account and whose consent is in force, in the caller's transaction."""
+        return await store_records.consent_holders(conn, account, kind)
+
+    async def reachable(self, kind: ConsentKind, ids: Collection[SubscriberId]) -> set[SubscriberId]:
+        """Those of many numbers in use whose consent is in force now, in one statement.
+
+        A campaign asks this of every batch when it is sent, so that whoever has left meanwhile is not reached.
+
+        Contract: PSC-3.1.9
+        """
+        async with self._desk.db.acquire() as conn:
+            return await store_records.holding(conn, kind, ids)
+
+    async def record(
+        self, conn: Connection, subscriber_id: SubscriberId, kind: ConsentKind, origin: Origin, *, version: str
+    ) -> None:
+        """Give a consent in another feature's transaction; one that is in force already stays as it was.
+
+        Raises:
+            SubscriberUnknownError
+
+        Contract: PSC-3.1.13, PSC-3.2.12
+        """
+        work = self._desk.work(conn, origin)
+        subscription = await store.lock_subscription(conn, subscriber_id)
+        given = await store_records.give_consents(
+            conn,
+            subscription.party_id,
+            subscriber_id,
+            [kind],
+            version=version,
+            channel=origin.channel,
+            now=work.now,
+        )
+        if given:
+            await work.emit("consent_given", subscriber_id, {"kind": kind, "msisdn": subscription.msisdn})
+
+    async def party_has(self, conn: Connection, party_id: PartyId, kind: ConsentKind) -> bool:
+        """Whether a party's own consent is in force, whatever numbers it has; in the caller's transaction."""
+        return await store_records.party_has_consent(conn, party_id, kind)
 
     async def has(self, subscriber_id: SubscriberId, kind: ConsentKind) -> bool:
         """Whether a consent is in force: promotional messages ask before they are sent."""

@@ -163,6 +163,7 @@ class Contracts:
             await store.check_account(work.conn, account, subscription.contract_id)
             await work.conn.execute(Q.set_account, subscriber_id, account.shard, account.account_id)
             work.details = {"from": str(subscription.account), "to": str(account)}
+            await work.emit("account_changed", subscriber_id, dict(work.details))
 
         filing = Filing("use_account", "", str(account), origin, subscriber_id)
         await self._desk.carry_out("use_account", filing, body)

@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta
 
 import structlog
 
+from telco.catalog.bonus import WITHOUT_BONUS, Payable, paying_money
 from telco.catalog.catalogue import Catalogue
 from telco.catalog.model import Allowance, Plan, Renewal, ServiceOffer, Settlement, SuspendedTime
 from telco.db import outbox
@@ -174,17 +175,20 @@ class Fees:
         if due.kind is FeeKind.PLAN:
             plan = catalogue.plan_version(due.code, due.version)
             given = self._plan_grants(due, plan, now)
-            contra = money.REVENUE_PLAN
+            contra, paying = money.REVENUE_PLAN, paying_money(catalogue.bonus_at(now), Payable.PLAN)
         else:
             offer = catalogue.service_version(due.code, due.version)
             given = self._service_grants(due, offer, now)
-            contra = money.REVENUE_SERVICE if offer.provider is None else money.REVENUE_CONTENT
+            if offer.provider is None:
+                contra, paying = money.REVENUE_SERVICE, paying_money(catalogue.bonus_at(now), Payable.SERVICE)
+            else:
+                contra, paying = money.REVENUE_CONTENT, WITHOUT_BONUS
         if due.amount == 0 and not given:
             return None
         return ledger_model.purchase(
             due.account,
             due.op_id,
-            ledger_model.sum_charge(due.amount),
+            ledger_model.sum_charge(due.amount, money=paying),
             grants=given,
             contra=contra,
             details=details,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from telco.catalog.bonus import WITHOUT_BONUS
 from telco.db.pool import Connection
 from telco.kernel.money import Tiyn, json_money
 from telco.kernel.msisdn import Msisdn
@@ -54,7 +55,7 @@ async def pay_for_number(ledger: Ledger, work: Work, subscription: Subscription,
         op = ledger_model.debit(
             subscription.account,
             f"number:{subscription.subscriber_id}:{msisdn}:{work.today.isoformat()}",
-            ledger_model.sum_charge(number.price),
+            ledger_model.sum_charge(number.price, money=WITHOUT_BONUS),
             contra=REVENUE_NUMBER,
             details={"label": "number.price", "category": number.category, "number": msisdn},
         )

@@ -639,6 +639,25 @@ select exists (select from subscribers.consent
                where party_id = $1 and (subscription_id is null or subscription_id = $2) and kind = $3
                  and withdrawn_at is null);
 
+-- name: consent_holders
+-- The numbers in use that spend from an account and whose own consent is in force.
+select s.subscription_id, c.given_at, s.acceded_at, p.iin_bin, p.kind = 'person' as person
+from subscribers.subscription s
+join subscribers.consent c using (subscription_id)
+join subscribers.party p on p.party_id = s.party_id
+where s.shard = $1 and s.account_id = $2 and s.state <> 'ended' and c.kind = $3 and c.withdrawn_at is null
+order by s.subscription_id;
+
+-- name: holding
+-- Those of many numbers in use whose own consent is in force.
+select c.subscription_id from subscribers.consent c join subscribers.subscription s using (subscription_id)
+where c.kind = $1 and c.withdrawn_at is null and c.subscription_id = any($2::bigint[]) and s.state <> 'ended';
+
+-- name: party_has_consent
+-- Whether a party's own consent is in force.
+select exists (select from subscribers.consent
+               where party_id = $1 and subscription_id is null and kind = $2 and withdrawn_at is null);
+
 -- name: add_application
 -- An application with its time, channel and outcome; the number names its subscription.
 insert into subscribers.application

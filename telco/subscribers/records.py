@@ -123,6 +123,17 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentHolder:
+    """A number whose consent is in force, and what of its owner a programme for it depends on."""
+
+    subscriber_id: SubscriberId
+    given_at: datetime
+    acceded_at: datetime
+    iin_bin: str
+    person: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Obligation:
     """Something that a subscriber still owes the operator: a debt, a device's instalments."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from telco.db.pool import Connection, Record
 from telco.kernel.i18n import Text
-from telco.kernel.ids import ContractId, PartyId, SubscriberId
+from telco.kernel.ids import AccountRef, ContractId, PartyId, SubscriberId
 from telco.kernel.msisdn import Msisdn
 from telco.subscribers.errors import (
     ApplicationUnknownError,
@@ -25,6 +25,7 @@ from telco.subscribers.model import (
     ApplicationState,
     Channel,
     Consent,
+    ConsentHolder,
     ConsentKind,
     Device,
     Edition,
@@ -174,8 +175,26 @@ async def consents(conn: Connection, party_id: PartyId, subscriber_id: Subscribe
     ]
 
 
+async def consent_holders(conn: Connection, account: AccountRef, kind: ConsentKind) -> list[ConsentHolder]:
+    rows = await conn.fetch(Q.consent_holders, account.shard, account.account_id, kind)
+    return [
+        ConsentHolder(
+            SubscriberId(row["subscription_id"]), row["given_at"], row["acceded_at"], row["iin_bin"], row["person"]
+        )
+        for row in rows
+    ]
+
+
+async def holding(conn: Connection, kind: ConsentKind, ids: Collection[SubscriberId]) -> set[SubscriberId]:
+    return {SubscriberId(row["subscription_id"]) for row in await conn.fetch(Q.holding, kind, list(ids))}
+
+
 async def has_consent(conn: Connection, party_id: PartyId, subscriber_id: SubscriberId, kind: ConsentKind) -> bool:
     return bool(await conn.fetchval(Q.has_consent, party_id, subscriber_id, kind))
+
+
+async def party_has_consent(conn: Connection, party_id: PartyId, kind: ConsentKind) -> bool:
+    return bool(await conn.fetchval(Q.party_has_consent, party_id, kind))
 
 
 # Editions of the contract

@@ -110,7 +110,7 @@ def test_a_connection_is_charged_once_an_event() -> None:
 
 def test_a_charge_has_the_fields_of_the_ledgers() -> None:
     charge = voice(2_000).charge(61)
-    assert charge == (Unit.SECONDS, 120, ("voice.any",), 60, 2_000 * MICRO)
+    assert charge == (Unit.SECONDS, 120, ("voice.any",), 60, 2_000 * MICRO, ("trust", "main"))
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=10), st.integers(1, 100), st.integers(0, 120))
