@@ -13,8 +13,16 @@ from telco import __version__
 from telco.billing import http as billing_http
 from telco.billing import jobs as billing_jobs
 from telco.billing.balances import Balances
+from telco.billing.bonus import http as bonus_http
+from telco.billing.bonus import jobs as bonus_jobs
+from telco.billing.bonus.service import Bonuses
 from telco.billing.cards import PaymentCards
 from telco.billing.fees import FeeRunner
+from telco.billing.instalments import http as instalments_http
+from telco.billing.instalments import jobs as instalments_jobs
+from telco.billing.instalments.bureau import CreditBureaus
+from telco.billing.instalments.port_out import PortOutCheck
+from telco.billing.instalments.service import Instalments
 from telco.billing.invoicing import jobs as invoicing_jobs
 from telco.billing.invoicing.limits import CreditLimits
 from telco.billing.invoicing.service import Invoicing
@@ -113,7 +121,13 @@ class App:
         )
         self.limits = CreditLimits(self.database, clock, self.ledger, self.catalog.current)
         self.cards = PaymentCards(self.database, clock, self.calendar, self.ledger, self.trust, self.invoicing, pepper)
-        self.obligations = OpenObligations(self.ledger, self.trust)
+        self.instalments = Instalments(
+            self.database, clock, self.calendar, self.catalog.current, self.ledger, self.subscribers
+        )
+        self.obligations = OpenObligations(self.ledger, self.trust, self.instalments)
+        self.port_out = PortOutCheck(self.database, self.subscribers, self.obligations)
+        self.bonuses = Bonuses(self.database, clock, self.calendar, self.catalog.current, self.ledger, self.subscribers)
+        self.bureaus = CreditBureaus(self.database, clock, self.calendar, self.ledger, self.subscribers)
         self.fees = FeeRunner(self.database, clock, self.subscribers.fees)
         staff = settings.staff.pepper.get_secret_value() if settings.staff.pepper else ""  # serving demands one
         self.ways_in = WaysIn(
@@ -137,7 +151,15 @@ class App:
         self.sms = SmsService(self.database, clock, self.redis, settings.sms, self._answer_sms, self._answer_ussd)
         call_me = CallMe(self.database, clock, self.calendar, self.translator, self.sms, settings.callme.limits)
         services = Services(
-            Balances(self.ledger), call_me, self.cards, self.catalog, self.ledger, self.subscribers, self.trust
+            Balances(self.ledger),
+            self.bonuses,
+            call_me,
+            self.cards,
+            self.catalog,
+            self.instalments,
+            self.ledger,
+            self.subscribers,
+            self.trust,
         )
         self._faces = SubscriberFaces(
             menu(),
@@ -171,6 +193,8 @@ class App:
         self.outbox.subscribe("billing.credited", self.fees.on_credited)
         self.outbox.subscribe("subscribers.resumed", self.fees.on_resumed)
         self.notices.subscribe_to(self.outbox)
+        self.bonuses.membership.subscribe_to(self.outbox)
+        self.instalments.subscribe_to(self.outbox)
         self.jobs = JobRunner(self.database, self.clock)
         for job in (
             *ledger_jobs.jobs(self.ledger, self.clock),
@@ -178,6 +202,8 @@ class App:
             *billing_jobs.jobs(self.fees, self.trust),
             *invoicing_jobs.jobs(self.invoicing),
             *payments_jobs.jobs(self.ways_in.transfers),
+            *bonus_jobs.jobs(self.bonuses),
+            *instalments_jobs.jobs(self.instalments, self.bureaus),
             *charging_jobs.jobs(self.charging),
             *web_jobs.jobs(self.database, self.clock),
         ):
@@ -190,6 +216,8 @@ class App:
         subscribers_http.routes(api, self.subscribers)
         billing_http.routes(api, self.cards, self.subscribers, self.ledger)
         payments_http.routes(api, self.ways_in)
+        bonus_http.routes(api, self.bonuses, self.subscribers)
+        instalments_http.routes(api, self.instalments, self.port_out, self.bureaus, self.subscribers)
         charging_http.routes(api, self.charging)
         return api
 

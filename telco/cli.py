@@ -150,12 +150,14 @@ async def _migrate(_: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _audit(_: argparse.Namespace, settings: Settings) -> int:
+    from telco.billing.bonus.audit import audit as audit_bonuses
+    from telco.billing.instalments.audit import audit as audit_instalments
     from telco.db.pool import Database
     from telco.ledger.audit import audit
 
     database = await Database.connect(_database_url(settings))
     try:
-        findings = await audit(database)
+        findings = [finding for check in (audit, audit_bonuses, audit_instalments) for finding in await check(database)]
     finally:
         await database.close()
     for finding in findings:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 
 from telco.billing import commands as billing
+from telco.billing.bonus import commands as bonus
+from telco.billing.instalments import commands as instalments
 from telco.catalog import commands as catalog
 from telco.kernel.i18n import Text, Translator
 from telco.sms import codes
@@ -22,6 +24,7 @@ TITLES = {
     "2": Text("Plan"),
     "3": Text("Services"),
     "8": Text("Settings and help"),
+    "8*6": Text("Bonuses and devices"),
 }
 
 COMMANDS: tuple[Command, ...] = (
@@ -42,8 +45,13 @@ COMMANDS: tuple[Command, ...] = (
     subscribers.choose_language,
     subscribers.set_pin,
     subscribers.stop_advertising,
+    subscribers.get_advertising,
     sms.tell_help,
     accession.accede,
+    bonus.tell_bonuses,
+    bonus.join_bonuses,
+    bonus.leave_bonuses,
+    instalments.tell_instalments,
 )
 
 

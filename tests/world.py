@@ -9,8 +9,12 @@ from pathlib import Path
 
 import argon2
 
+from telco.billing.bonus.audit import audit as audit_bonuses
+from telco.billing.bonus.service import Bonuses
 from telco.billing.cards import PaymentCards
 from telco.billing.fees import FeeRunner
+from telco.billing.instalments.audit import audit as audit_instalments
+from telco.billing.instalments.service import Instalments
 from telco.billing.invoicing.limits import CreditLimits
 from telco.billing.invoicing.service import Invoicing
 from telco.billing.model import TrustTerms
@@ -89,13 +93,17 @@ class World:
         self.trust = TrustPayments(database, clock, self.ledger, self.subscribers, TERMS)
         self.invoicing = Invoicing(database, clock, calendar, self.ledger, self.subscribers, self.catalog.current)
         self.limits = CreditLimits(database, clock, self.ledger, self.catalog.current)
-        self.obligations = OpenObligations(self.ledger, self.trust)
         self.cards = PaymentCards(database, clock, calendar, self.ledger, self.trust, self.invoicing, PEPPER)
+        self.instalments = Instalments(database, clock, calendar, self.catalog.current, self.ledger, self.subscribers)
+        self.obligations = OpenObligations(self.ledger, self.trust, self.instalments)
         self.fees = FeeRunner(database, clock, self.subscribers.fees)
         self.charging = Charging(database, clock, self.ledger, self.subscribers, self.catalog.current)
         self.outbox = Dispatcher(database, clock)
         self.outbox.subscribe("billing.credited", self.fees.on_credited)
         self.outbox.subscribe("subscribers.resumed", self.fees.on_resumed)
+        self.bonuses = Bonuses(database, clock, calendar, self.catalog.current, self.ledger, self.subscribers)
+        self.bonuses.membership.subscribe_to(self.outbox)
+        self.instalments.subscribe_to(self.outbox)
         self._serials = itertools.count(1)
 
     async def _obligations(self, connection: Connection, accounts: Sequence[AccountRef]) -> list[Obligation]:
@@ -110,6 +118,8 @@ class World:
         """Stop, and let the auditor look."""
         await self.ledger.stop()
         assert await audit(self.database) == []
+        assert await audit_bonuses(self.database) == []
+        assert await audit_instalments(self.database) == []
 
     async def subscriber(
         self,

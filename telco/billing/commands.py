@@ -183,6 +183,8 @@ def _trust_line(ctx: Context, answer: TrustAnswer) -> Text:
 _CHARGES = (Kind.DEBIT, Kind.USE, Kind.PURCHASE)
 
 LABELS: Mapping[str, Text] = {
+    "bonus.taken_back": Text("Bonuses taken back"),
+    "instalment": Text("Device instalment"),
     "fee.plan": Text("Plan fee"),
     "fee.service": Text("Service fee"),
     "number.price": Text("Price of the number"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from telco.billing.instalments.service import Instalments
 from telco.billing.trust import TrustPayments
 from telco.db.pool import Connection
 from telco.kernel.ids import AccountRef
@@ -13,14 +14,16 @@ from telco.subscribers.model import Obligation
 
 
 class OpenObligations:
-    """Finds open obligations: a main balance below zero (credit settlement, roaming) and open trust payments.
+    """Finds open obligations: a main balance below zero (credit settlement, roaming), open trust payments, the open
+    rest of devices sold by instalments.
 
-    Contract: PSC-3.2.11, PSC-3.1.6
+    Contract: PSC-3.2.11, PSC-3.1.6, PSC-7.2
     """
 
-    def __init__(self, ledger: Ledger, trust: TrustPayments) -> None:
+    def __init__(self, ledger: Ledger, trust: TrustPayments, instalments: Instalments) -> None:
         self._ledger = ledger
         self._trust = trust
+        self._instalments = instalments
 
     async def of(self, connection: Connection, accounts: Sequence[AccountRef]) -> list[Obligation]:
         """Return what is owed now, as the caller's transaction sees it; amounts in tiyn."""
@@ -32,4 +35,4 @@ class OpenObligations:
             owed = await self._trust.owed(connection, account)
             if owed > 0:
                 found.append(Obligation("trust_payment", str(account), owed))
-        return found
+        return found + await self._instalments.open_rests(connection, accounts)

@@ -153,6 +153,14 @@ class Notices:
         amount, balance = format_money(event["amount"]), format_money(event["balance"])
         return Notice((Text("Topped up by {money}.", money=amount), Text("Balance: {money}", money=balance)), LONG)
 
+    def _instalment_posted(self, event: Event, _reader: Subscriber) -> Notice:
+        """A part of a device's price was taken on its day. Contract: PSC-3.2.12"""
+        money = format_money(event["amount"])
+        taken = Text(
+            "Device instalment {part} of {of}: {money} taken.", part=event["part"], of=event["of"], money=money
+        )
+        return Notice((taken,), LONG)
+
     def _plan_changed(self, event: Event, reader: Subscriber) -> Notice:
         name = self._name("plan", event["plan"], event["version"], reader.language)
         return Notice((Text("Your plan is now {plan}.", plan=name),), LONG)
@@ -251,6 +259,7 @@ def _cause(event: OutboxEvent) -> str:
 WRITERS: Mapping[str, Writer] = {
     "ledger.threshold": Notices._threshold,
     "billing.credited": Notices._credited,
+    "billing.instalment_posted": Notices._instalment_posted,
     "subscribers.fee_taken": Notices._fee_taken,
     "subscribers.fee_not_taken": Notices._fee_not_taken,
     "subscribers.plan_changed": Notices._plan_changed,
