@@ -1,8 +1,8 @@
 """The subscribers feature as the rest of telco uses it.
 
 `find` and `find_many` are the hot read. Use cases are grouped: `numbers`, `sims`, `plans`, `services`, `suspensions`,
-`applications`, `consents`, `contracts`, `identification`, `devices`, `people`, `fees`. What is needed most often has a
-short way here.
+`applications`, `consents`, `contracts`, `identification`, `devices`, `people`, `fees`, and `accounts` for what concerns
+every number of a personal account. What is needed most often has a short way here.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from telco.kernel.msisdn import Msisdn
 from telco.ledger.service import Ledger
 from telco.subscribers import store
 from telco.subscribers.accession import AccessionDesk
+from telco.subscribers.accounts import Accounts
 from telco.subscribers.applications import Applications
 from telco.subscribers.consents import Consents, Obligations, no_obligations
 from telco.subscribers.contracts import Contracts
@@ -86,6 +87,7 @@ class Subscribers:
         self.identification = Identification(desk, hasher)
         self.devices = Devices(desk)
         self.people = People(desk)
+        self.accounts = Accounts(desk)
 
     # The hot read
 

@@ -1,0 +1,181 @@
+"""What other features do to every number of personal accounts at once, in their own transaction.
+
+Billing suspends, resumes and ends by account: one statement for many, and together with what it notes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from telco.catalog.model import Settlement
+from telco.db import outbox, queries
+from telco.db.pool import Connection, Record
+from telco.kernel.i18n import Language
+from telco.kernel.ids import AccountId, AccountRef, ContractId, PartyId, SubscriberId
+from telco.kernel.msisdn import Msisdn
+from telco.subscribers import rules, store
+from telco.subscribers.contracts import end_subscription
+from telco.subscribers.desk import Desk
+from telco.subscribers.model import EndGround, Ground, Origin, PartyKind
+
+_Q = queries.load("telco.subscribers", "accounts.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who answers for a personal account: through its oldest number in use, or through the last that ended."""
+
+    account: AccountRef
+    subscriber_id: SubscriberId
+    contract_id: ContractId
+    party_id: PartyId
+    party_kind: PartyKind
+    msisdn: Msisdn
+    language: Language
+    settlement: Settlement
+    ended_at: datetime | None
+    end_ground: EndGround | None
+    iin_bin: str
+    full_name: str
+    postal_address: str | None
+    email: str | None
+    contact_phone: str | None
+
+    @property
+    def in_use(self) -> bool:
+        return self.ended_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSuspension:
+    """A suspension in force, as far as its author needs it to check himself."""
+
+    suspension_id: int
+    subscriber_id: SubscriberId
+    account: AccountRef
+    reference: str
+
+
+class Accounts:
+    """Use cases on all numbers of accounts. Each joins the caller's transaction and may be repeated without harm."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def suspend(
+        self, conn: Connection, wanted: Sequence[tuple[AccountRef, str]], ground: Ground, origin: Origin, *, reason: str
+    ) -> int:
+        """Suspend every number of the accounts, each account under its reference; returns how many suspensions began.
+
+        Contract: PSC-3.1.5
+        """
+        now = self._desk.clock.now()
+        scopes = sorted(rules.check_suspension(ground, (), "", origin, now, None))
+        rows = await conn.fetch(
+            _Q.suspend_accounts,
+            [account.shard for account, _ in wanted],
+            [account.account_id for account, _ in wanted],
+            [reference for _, reference in wanted],
+            ground,
+            scopes,
+            reason,
+            origin.author,
+            now,
+        )
+        for row in rows:
+            await _emit(
+                conn,
+                "subscribers.suspended",
+                row,
+                {
+                    "msisdn": row["msisdn"],
+                    "language": row["language"],
+                    "suspension_id": row["suspension_id"],
+                    "ground": ground,
+                    "scopes": scopes,
+                    "reference": row["reference"],
+                    "ends_at": None,
+                },
+                now,
+            )
+        return len(rows)
+
+    async def resume(
+        self, conn: Connection, references: Iterable[str], ground: Ground, origin: Origin, *, reason: str
+    ) -> int:
+        """End the suspensions on a ground under these references; returns how many ended.
+
+        A number is served again only when no other suspension forbids it.
+
+        Contract: PSC-3.1.5
+        """
+        now = self._desk.clock.now()
+        ended = await conn.fetch(_Q.resume_references, ground, sorted(references), now, origin.author, reason)
+        if not ended:
+            return 0
+        numbers = sorted({row["subscription_id"] for row in ended})
+        left = {row["subscription_id"]: row for row in await conn.fetch(_Q.still_barred, numbers, now)}
+        for row in ended:
+            payload: dict[str, object] = {
+                "suspension_id": row["suspension_id"],
+                "ground": ground,
+                "reference": row["reference"],
+                "barred": list(left[row["subscription_id"]]["barred"]),
+            }
+            await _emit(conn, "subscribers.resumed", row, payload, now)
+        return len(ended)
+
+    async def end(self, conn: Connection, account: AccountRef, ground: EndGround, origin: Origin) -> list[SubscriberId]:
+        """End every number of an account on a ground of the contract; returns which. Contract: PSC-6.3.3"""
+        work = self._desk.work(conn, origin)
+        rows = await conn.fetch(_Q.in_use_of_account, account.shard, account.account_id)
+        for row in rows:
+            await end_subscription(work, await store.lock_subscription(conn, row["subscription_id"]), ground)
+        return [SubscriberId(row["subscription_id"]) for row in rows]
+
+    async def holders(self, conn: Connection, accounts: Sequence[AccountRef]) -> dict[AccountRef, Holder]:
+        """Read who answers for accounts; the caller writes the audit row where a person looks at it."""
+        rows = await conn.fetch(
+            _Q.holders, [account.shard for account in accounts], [account.account_id for account in accounts]
+        )
+        return {holder.account: holder for holder in map(_holder, rows)}
+
+
+async def suspended_by(conn: Connection, ground: Ground, author: str, after: int, limit: int) -> list[OpenSuspension]:
+    """Read suspensions in force that `author` made on a ground, from beyond an id, so that he can check himself."""
+    return [
+        OpenSuspension(
+            row["suspension_id"],
+            SubscriberId(row["subscription_id"]),
+            AccountRef(row["shard"], AccountId(row["account_id"])),
+            row["reference"],
+        )
+        for row in await conn.fetch(_Q.open_on_ground, ground, after, author, limit)
+    ]
+
+
+async def _emit(conn: Connection, topic: str, row: Record, payload: dict[str, object], now: datetime) -> None:
+    subscriber_id = row["subscription_id"]
+    await outbox.emit(conn, topic, f"subscriber:{subscriber_id}", {"subscriber_id": subscriber_id, **payload}, at=now)
+
+
+def _holder(row: Record) -> Holder:
+    return Holder(
+        AccountRef(row["shard"], AccountId(row["account_id"])),
+        SubscriberId(row["subscription_id"]),
+        ContractId(row["contract_id"]),
+        PartyId(row["party_id"]),
+        PartyKind(row["party_kind"]),
+        Msisdn(row["msisdn"]),
+        Language(row["language"]),
+        Settlement(row["settlement"]),
+        row["ended_at"],
+        None if row["end_ground"] is None else EndGround(row["end_ground"]),
+        row["iin_bin"],
+        row["full_name"],
+        row["postal_address"],
+        row["email"],
+        row["contact_phone"],
+    )
