@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from telco.kernel.i18n import Language
 from telco.kernel.ids import AccountRef, ContractId, PartyId, SubscriberId
@@ -194,3 +194,32 @@ class CreditStanding:
     owed: Tiyn
     available: Tiyn
     waiting: LimitRequest | None = field(default=None)
+
+
+class Change(NamedTuple):
+    """What changed the open amount of a debt on a day: a payment is positive, a payment taken back negative."""
+
+    on: date
+    paid: Tiyn
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of a debt is open, and what was paid of it when."""
+
+    open: Tiyn
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """An unpaid invoice, as collection needs it."""
+
+    invoice_id: InvoiceId
+    number: str
+    account: AccountRef
+    subscriber_id: SubscriberId
+    due_on: date
+    total: Tiyn
+    penalty_part: Tiyn
+    """What of it is penalty for earlier invoices."""

@@ -12,7 +12,9 @@ SETTLEMENT_TERM_DAYS = 30
 """Calendar days. Contract: PSC-1.1.17"""
 MILLIONTHS = 1_000_000
 """A rate of VAT is stored as a whole number of these."""
-UNTAXED = ("revenue.penalty",)
+PENALTY = "revenue.penalty"
+"""What penalties for late payment are charged to."""
+UNTAXED = (PENALTY,)
 """Revenue that is no turnover for VAT: a penalty compensates, it sells nothing. Contract: PSC-5.4"""
 
 

@@ -1,0 +1,27 @@
+-- name: falling_due
+-- Unpaid invoices that are due on or before a day, by id, with what of each is penalty for earlier ones.
+select o.invoice_id, i.number, o.shard, o.account_id, i.subscription_id, o.due_on, i.total_tiyn,
+       (select coalesce(sum(l.amount_tiyn), 0)::bigint from invoicing.invoice_line l
+        where l.invoice_id = o.invoice_id and l.code = $4) as penalty_tiyn
+from invoicing.open_amount o join invoicing.invoice i using (invoice_id)
+where o.open_tiyn > 0 and o.due_on <= $1 and o.invoice_id > $2
+order by o.invoice_id limit $3;
+
+-- name: standings
+-- What of invoices is open.
+select invoice_id, open_tiyn from invoicing.open_amount where invoice_id = any($1::bigint[]);
+
+-- name: changes
+-- What went to invoices or was taken back from them, in order.
+select invoice_id, amount_tiyn, allocated_at from invoicing.allocation
+where invoice_id = any($1::bigint[]) order by invoice_id, allocation_id;
+
+-- name: open_total
+-- What of an account's invoices is open.
+select coalesce(sum(open_tiyn), 0)::bigint from invoicing.open_amount
+where shard = $1 and account_id = $2 and open_tiyn > 0;
+
+-- name: invoiced
+-- Which of these accounts still get invoices.
+select a.shard, a.account_id from unnest($1::smallint[], $2::bigint[]) as w (shard, account_id)
+join invoicing.account a using (shard, account_id) where a.closed_at is null;
