@@ -17,6 +17,9 @@ from telco.billing.bonus import http as bonus_http
 from telco.billing.bonus import jobs as bonus_jobs
 from telco.billing.bonus.service import Bonuses
 from telco.billing.cards import PaymentCards
+from telco.billing.collection import http as collection_http
+from telco.billing.collection import jobs as collection_jobs
+from telco.billing.collection.service import Collection
 from telco.billing.fees import FeeRunner
 from telco.billing.instalments import http as instalments_http
 from telco.billing.instalments import jobs as instalments_jobs
@@ -119,6 +122,7 @@ class App:
         self.invoicing = Invoicing(
             self.database, clock, self.calendar, self.ledger, self.subscribers, self.catalog.current
         )
+        self.collection = Collection(self.database, clock, self.calendar, self.ledger, self.subscribers)
         self.limits = CreditLimits(self.database, clock, self.ledger, self.catalog.current)
         self.cards = PaymentCards(self.database, clock, self.calendar, self.ledger, self.trust, self.invoicing, pepper)
         self.instalments = Instalments(
@@ -192,6 +196,7 @@ class App:
         self.outbox = Dispatcher(self.database, self.clock)
         self.outbox.subscribe("billing.credited", self.fees.on_credited)
         self.outbox.subscribe("subscribers.resumed", self.fees.on_resumed)
+        self.collection.subscribe_to(self.outbox)
         self.notices.subscribe_to(self.outbox)
         self.bonuses.membership.subscribe_to(self.outbox)
         self.instalments.subscribe_to(self.outbox)
@@ -201,6 +206,7 @@ class App:
             *subscribers_jobs.jobs(self.subscribers),
             *billing_jobs.jobs(self.fees, self.trust),
             *invoicing_jobs.jobs(self.invoicing),
+            *collection_jobs.jobs(self.collection),
             *payments_jobs.jobs(self.ways_in.transfers),
             *bonus_jobs.jobs(self.bonuses),
             *instalments_jobs.jobs(self.instalments, self.bureaus),
@@ -218,6 +224,7 @@ class App:
         payments_http.routes(api, self.ways_in)
         bonus_http.routes(api, self.bonuses, self.subscribers)
         instalments_http.routes(api, self.instalments, self.port_out, self.bureaus, self.subscribers)
+        collection_http.routes(api, self.collection, self.subscribers)
         charging_http.routes(api, self.charging)
         return api
 

@@ -12,6 +12,7 @@ import argon2
 from telco.billing.bonus.audit import audit as audit_bonuses
 from telco.billing.bonus.service import Bonuses
 from telco.billing.cards import PaymentCards
+from telco.billing.collection.service import Collection
 from telco.billing.fees import FeeRunner
 from telco.billing.instalments.audit import audit as audit_instalments
 from telco.billing.instalments.service import Instalments
@@ -92,6 +93,7 @@ class World:
         )
         self.trust = TrustPayments(database, clock, self.ledger, self.subscribers, TERMS)
         self.invoicing = Invoicing(database, clock, calendar, self.ledger, self.subscribers, self.catalog.current)
+        self.collection = Collection(database, clock, calendar, self.ledger, self.subscribers)
         self.limits = CreditLimits(database, clock, self.ledger, self.catalog.current)
         self.cards = PaymentCards(database, clock, calendar, self.ledger, self.trust, self.invoicing, PEPPER)
         self.instalments = Instalments(database, clock, calendar, self.catalog.current, self.ledger, self.subscribers)
@@ -104,6 +106,7 @@ class World:
         self.bonuses = Bonuses(database, clock, calendar, self.catalog.current, self.ledger, self.subscribers)
         self.bonuses.membership.subscribe_to(self.outbox)
         self.instalments.subscribe_to(self.outbox)
+        self.collection.subscribe_to(self.outbox)
         self._serials = itertools.count(1)
 
     async def _obligations(self, connection: Connection, accounts: Sequence[AccountRef]) -> list[Obligation]:

@@ -7,7 +7,7 @@ second time queues nothing. Who acted by SMS himself has read the answer and is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -178,6 +178,10 @@ class Notices:
 
     def _suspended(self, event: Event, reader: Subscriber) -> Notice:
         """Services were stopped or limited. Contract: PSC-3.1.5"""
+        if event["ground"] == Ground.MONEY and event.get("reference"):
+            return Notice(
+                (Text("Outgoing services are stopped: invoice {number} is unpaid.", number=event["reference"]),), LONG
+            )
         if event["ground"] == Ground.MONEY:
             return Notice((Text("Outgoing services are stopped: not enough money. Top up."),), LONG)
         whole = Scope.FULL in event["scopes"]
@@ -229,6 +233,29 @@ class Notices:
             )
         )
 
+    def _invoice_reminder(self, event: Event, _reader: Subscriber) -> Notice | None:
+        """What is to be paid and by when, or that it is overdue. Contract: PSC-3.1.4"""
+        if event["channel"] != Channel.SMS:
+            return None
+        money = format_money(event["amount"])
+        if event["overdue"]:
+            return Notice((Text("Invoice {number} is overdue: {money}. Pay it.", number=event["number"], money=money),))
+        day = f"{date.fromisoformat(event['due_on']):%d.%m.%Y}"
+        return Notice((Text("Invoice {number}: pay {money} by {day}.", number=event["number"], money=money, day=day),))
+
+    def _overdue_notice(self, event: Event, _reader: Subscriber) -> Notice | None:
+        """From this notice the term runs after which the debt counts as acknowledged. Contract: PSC-3.1.4-1"""
+        if event["channel"] != Channel.SMS or event["answer_until"] is None:
+            return None
+        notice = Text(
+            "Notice of overdue debt: invoice {number}, {money}. If you neither pay nor object by {day}, the debt counts"
+            " as acknowledged.",
+            number=event["number"],
+            money=format_money(event["amount"]),
+            day=f"{date.fromisoformat(event['answer_until']):%d.%m.%Y}",
+        )
+        return Notice((notice, Text("To object, send OBJECT.")), LONG)
+
     def _helpdesk(self, reader: Subscriber) -> Text:
         return Text("Helpdesk: {number}, free.", number=self._codes.helpdesk_of(reader))
 
@@ -272,5 +299,7 @@ WRITERS: Mapping[str, Writer] = {
     "subscribers.sim_swapped": Notices._sim_swapped,
     "subscribers.application_decided": Notices._application_decided,
     "charging.roaming_entered": Notices._roaming_entered,
+    "collection.reminder": Notices._invoice_reminder,
+    "collection.notice": Notices._overdue_notice,
 }
 """Who writes the notice of which topic."""

@@ -1,0 +1,143 @@
+"""Debts found after the end of a contract: roaming that partners report late, paid enquiries.
+
+What was charged to an ended account and is on no invoice is claimed by notice, to be paid within 10 working days of it.
+
+Contract: PSC-6.3.5, PSC-7.6
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from telco.billing.collection import rules, store
+from telco.billing.collection.dunning import Dunning, Letter, channel_for
+from telco.billing.collection.model import Action, Channel, DayUnit, Debt, DebtKind, Run, Step
+from telco.billing.collection.store import Q
+from telco.billing.invoicing.arrears import Arrears
+from telco.db.outbox import OutboxEvent
+from telco.db.pool import Connection, Database
+from telco.kernel.calendar import Calendar
+from telco.kernel.clock import Clock
+from telco.kernel.ids import AccountId, AccountRef
+from telco.kernel.money import Tiyn
+from telco.ledger.service import Ledger
+from telco.subscribers.service import Subscribers
+
+PAGE = 1_000
+FOUND = Step("found", Action.NOTICE, 0, DayUnit.WORKING, Channel.EMAIL)
+"""How a debtor is told of a debt found later: by e-mail, or by letter where there is none."""
+
+
+class FoundDebts:
+    """Watches the accounts of ended contracts."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        calendar: Calendar,
+        ledger: Ledger,
+        subscribers: Subscribers,
+        arrears: Arrears,
+        dunning: Dunning,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._calendar = calendar
+        self._ledger = ledger
+        self._subscribers = subscribers
+        self._arrears = arrears
+        self._dunning = dunning
+
+    async def on_ended(self, event: OutboxEvent) -> None:
+        """Consume "subscribers.ended": the account is watched from now on."""
+        payload, today = event.payload, self._dunning.today()
+
+        async def body(connection: Connection) -> None:
+            terms = (await store.terms(connection, [today]))[today]
+            until = today + timedelta(days=terms.found_debt_watch_days)
+            await connection.execute(
+                Q.watch, payload["shard"], payload["account_id"], payload["subscriber_id"], payload["ground"], until
+            )
+
+        await self._database.transact("collection.watch", body)
+
+    async def look(self, run: Run) -> None:
+        """Look at the balance of every watched account, and claim what was found since."""
+        after, today = AccountRef(-1, AccountId(0)), self._dunning.today()
+        while True:
+            rows = await self._database.fetch(Q.watched, *after, today, PAGE)
+            accounts = [AccountRef(row["shard"], AccountId(row["account_id"])) for row in rows]
+            views = await self._ledger.balances_many(accounts) if accounts else {}
+            for account in sorted(account for account, view in views.items() if view.main < 0):
+                run.add("found", await self._claim(account))
+            if len(rows) < PAGE:
+                break
+            after = accounts[-1]
+        while await self._database.fetchval(Q.forget_watched, today, PAGE) == PAGE:
+            continue
+
+    async def _claim(self, account: AccountRef) -> int:
+        async def body(connection: Connection) -> int:
+            await connection.fetchrow(Q.lock_watched, *account)
+            holder = (await self._subscribers.accounts.holders(connection, [account]))[account]
+            if holder.in_use or await self._arrears.invoiced(connection, [account]):
+                return 0
+            today = self._dunning.today()
+            terms = (await store.terms(connection, [today]))[today]
+            debts = await store.lock_of_account(connection, account)
+            known = await self._dunning.know(connection, debts)
+            claimed = sum(known.standings[d.debt_id].open for d in debts if d.kind is DebtKind.FOUND)
+            amount = Tiyn(await self._unclaimed(connection, account, debts) - claimed)
+            if amount < terms.least_debt_tiyn:
+                return 0
+            due_on = self._calendar.add_working_days(today, terms.found_debt_wd)
+            earlier = await connection.fetchrow(Q.found_before, *account)
+            assert earlier is not None
+            number = f"ND-{account.account_id}-{earlier['debts'] + 1}"
+            row = await connection.fetchrow(
+                Q.add_found,
+                *account,
+                number,
+                holder.subscriber_id,
+                due_on,
+                amount,
+                max(min(amount, earlier["penalties"]), 0),
+                self._clock.now(),
+                due_on,
+                rules.first_posting(due_on),
+            )
+            assert row is not None
+            debt, channel = store.debt_of(row), channel_for(FOUND, holder)
+            if channel is Channel.LETTER:
+                await self._dunning.write(connection, [Letter(debt, holder, amount, FOUND)])
+            else:
+                await self._dunning.tell(connection, debt, amount, FOUND, channel, holder)
+            return 1
+
+        return await self._database.transact("collection.claim", body)
+
+    async def _unclaimed(self, conn: Connection, account: AccountRef, debts: Sequence[Debt]) -> int:
+        """What the account owes beside its invoices and the penalties of debts found before."""
+        main = (await self._ledger.balances(account, conn)).main
+        penalties = sum(
+            debt.penalty for debt in debts if debt.kind is DebtKind.FOUND
+        )  # of open debts: claimed with them
+        return max(-main - await self._arrears.invoiced_open(conn, account) - penalties, 0)
+
+    async def note_payment(
+        self, conn: Connection, account: AccountRef, debts: Sequence[Debt], event_id: int, paid_on: date
+    ) -> None:
+        """Give what was paid beyond the invoices to the debts found later, the oldest first."""
+        found = [debt for debt in debts if debt.kind is DebtKind.FOUND]
+        if not found:
+            return
+        known = await self._dunning.know(conn, found)
+        opens = {debt.debt_id: known.standings[debt.debt_id].open for debt in found}
+        paid = sum(opens.values()) - await self._unclaimed(conn, account, debts)
+        for debt in found:
+            part = min(paid, opens[debt.debt_id])
+            if part > 0:
+                await conn.execute(Q.add_found_payment, debt.debt_id, event_id, paid_on, part)
+                paid -= part

@@ -1,0 +1,50 @@
+"""Collection as the rest of telco uses it: the daily run, what follows a payment, objections, the register."""
+
+from __future__ import annotations
+
+from telco.billing.collection.dunning import Dunning
+from telco.billing.collection.found import FoundDebts
+from telco.billing.collection.model import Run
+from telco.billing.collection.objections import Objections
+from telco.billing.collection.register import Register
+from telco.billing.collection.runner import CollectionRunner
+from telco.billing.invoicing.arrears import Arrears
+from telco.db.outbox import Dispatcher
+from telco.db.pool import Database
+from telco.kernel.calendar import Calendar
+from telco.kernel.clock import Clock
+from telco.ledger.service import Ledger
+from telco.subscribers.service import Subscribers
+
+
+class Collection:
+    """Everything that follows when an invoice is not paid in time."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        calendar: Calendar,
+        ledger: Ledger,
+        subscribers: Subscribers,
+    ) -> None:
+        arrears = Arrears(calendar)
+        dunning = Dunning(clock, calendar, ledger, subscribers, arrears)
+        self.found = FoundDebts(database, clock, calendar, ledger, subscribers, arrears, dunning)
+        self.runner = CollectionRunner(database, clock, calendar, subscribers, arrears, dunning, self.found)
+        self.objections = Objections(database, clock, calendar, subscribers, dunning)
+        self.register = Register(database, clock, dunning)
+
+    def subscribe_to(self, outbox: Dispatcher) -> None:
+        """Hear of money and of ended contracts."""
+        outbox.subscribe("billing.credited", self.runner.on_money)
+        outbox.subscribe("billing.invoice_paid", self.runner.on_money)
+        outbox.subscribe("subscribers.ended", self.found.on_ended)
+
+    async def run(self) -> Run:
+        """See `CollectionRunner.run`."""
+        return await self.runner.run()
+
+    async def reconcile(self) -> int:
+        """See `CollectionRunner.reconcile`."""
+        return await self.runner.reconcile()
