@@ -38,6 +38,8 @@ MOST_UNITS = MAX_QUANTITY
 HOLD_GRACE = timedelta(minutes=5)
 """How much longer than a portion's validity its hold stands before the sweeper returns it."""
 SILENT_FOR = timedelta(hours=2)
+USES = frozenset({Service.VOICE, Service.SMS, Service.DATA})
+"""Services whose use keeps a contract alive, in either direction."""
 UNPRICED = Portion(quantity=3600, least=3600, validity_s=3600)
 """Portion of a service that the catalogue gives none for."""
 
@@ -119,6 +121,7 @@ class Charging:
             return Grant(Result.CLOSED_SESSION)
         session = replace(session, request=replace(session.request, requested=requested))
         grant = await self._count(session, seq, used, more=True)
+        await self._used(session.request, used)
         await store.count_usage(self._database, session_id, seq, used, self._clock.now(), SessionState.OPEN)
         return await self._slowed(session, grant)
 
@@ -129,6 +132,7 @@ class Charging:
         if isinstance(session, Result):
             return Grant(session)
         grant = await self._count(session, seq, used, more=False)
+        await self._used(session.request, used)
         await store.count_usage(self._database, session_id, seq, used, self._clock.now(), SessionState.CLOSED)
         return grant
 
@@ -153,6 +157,7 @@ class Charging:
         if refused is not None:
             return Grant(refused, label=found.label)
         if rules.rateless(found):
+            await self._used(request, quantity)
             return Grant(Result.GRANTED, granted=quantity, label=found.label)
         outcome = await self._ledger.submit(
             ledger_model.debit(
@@ -164,7 +169,14 @@ class Charging:
                 forced=not found.controlled,
             )
         )
-        return _granted(outcome, found, asked=quantity, granted=quantity)
+        grant = _granted(outcome, found, asked=quantity, granted=quantity)
+        await self._used(request, quantity if grant.given else 0)
+        return grant
+
+    async def _used(self, request: UsageRequest, quantity: int) -> None:
+        """Note that the number was used, by itself or by who called it. Contract: PSC-6.3.4"""
+        if quantity > 0 and request.service in USES:
+            await self._subscribers.silence.note_use(request.msisdn)
 
     async def entered_network(self, msisdn: Msisdn, network: str) -> bool:
         """Note where a subscriber registered; True when it is a partner's country that he just arrived in.

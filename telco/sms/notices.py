@@ -221,6 +221,13 @@ class Notices:
             return Notice((Text("Your application No. {number} is granted.", number=number),), LONG)
         return Notice((Text("Your application No. {number} is refused.", number=number),), LONG)
 
+    def _silence_warned(self, event: Event, _reader: Subscriber) -> Notice:
+        """Nobody has used the number for almost as long as ends the contract. Contract: PSC-6.3.4"""
+        day = f"{date.fromisoformat(event['ends_on']):%d.%m.%Y}"
+        return Notice(
+            (Text("Your number has not been used for long. Use it before {day}, or the contract ends.", day=day),), LONG
+        )
+
     def _roaming_entered(self, event: Event, reader: Subscriber) -> Notice:
         """On arrival in a partner's country: a debt may arise there. Contract: PSC-3.1.2, PSC-3.2.5"""
         territories: Mapping[str, str] = Locale(reader.language.value).territories
@@ -297,6 +304,7 @@ WRITERS: Mapping[str, Writer] = {
     "subscribers.acceded": Notices._acceded,
     "subscribers.number_changed": Notices._number_changed,
     "subscribers.sim_swapped": Notices._sim_swapped,
+    "subscribers.silence_warned": Notices._silence_warned,
     "subscribers.application_decided": Notices._application_decided,
     "charging.roaming_entered": Notices._roaming_entered,
     "collection.reminder": Notices._invoice_reminder,

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import phonenumbers
 
-from telco.kernel.calendar import Calendar
+from telco.kernel.calendar import Calendar, add_months
 from telco.kernel.i18n import Text
 from telco.kernel.iin_bin import parse_bin, parse_iin
 from telco.kernel.names import clean_text
@@ -179,6 +179,31 @@ def refusable_until(calendar: Calendar, published_at: datetime, term_cd: int) ->
     Contract: PSC-2.4, PSC-6.6
     """
     return calendar.start_of_day(calendar.today(published_at) + timedelta(days=term_cd + 1))
+
+
+# Silence
+
+
+def silence_ends_on(used_on: date, months: int) -> date:
+    """Return the first day on which a number last used on `used_on` has been silent for `months` whole months.
+
+    The months count from the day after the last use: used on 2 March 2026, twelve months of silence are over at the
+    end of 2 March 2027, and the contract ends on the 3rd. A 29 February is answered by the last day of a shorter one.
+
+    Contract: PSC-6.3.4
+    """
+    return add_months(used_on, months) + timedelta(days=1)
+
+
+def silent_since(today: date, months: int) -> date:
+    """Return the latest day of use whose silence is over today: whoever was last used later still has time.
+
+    Contract: PSC-6.3.4
+    """
+    day = add_months(today, -months) + timedelta(days=3)  # months differ by at most three days
+    while silence_ends_on(day, months) > today:
+        day -= timedelta(days=1)
+    return day
 
 
 # PIN and code word

@@ -1,8 +1,8 @@
 """The subscribers feature as the rest of telco uses it.
 
 `find` and `find_many` are the hot read. Use cases are grouped: `numbers`, `sims`, `plans`, `services`, `suspensions`,
-`applications`, `consents`, `contracts`, `identification`, `devices`, `people`, `fees`, and `accounts` for what concerns
-every number of a personal account. What is needed most often has a short way here.
+`applications`, `consents`, `contracts`, `silence`, `identification`, `devices`, `people`, `fees`, and `accounts` for
+what concerns every number of a personal account. What is needed most often has a short way here.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ from telco.subscribers.numbers import Numbers
 from telco.subscribers.people import People
 from telco.subscribers.plans import Plans
 from telco.subscribers.services import Services
+from telco.subscribers.silence import Silence
 from telco.subscribers.sims import Sims
 from telco.subscribers.suspensions import Suspensions
 
@@ -84,6 +85,7 @@ class Subscribers:
         self.applications = Applications(desk)
         self.consents = Consents(desk, obligations)
         self.contracts = Contracts(desk)
+        self.silence = Silence(desk)
         self.identification = Identification(desk, hasher)
         self.devices = Devices(desk)
         self.people = People(desk)

@@ -122,6 +122,7 @@ async def test_jobs_do_their_rounds(office: Office, clock: ManualClock) -> None:
         "subscribers.end_suspensions": {"done": 1},
         "subscribers.free_numbers": {"done": 0},
         "subscribers.count_silence": {"done": 0},
+        "subscribers.silent_numbers": {"counted": 1, "warned": 0, "ended": 0, "forgotten": 0},
     }
 
 
