@@ -34,6 +34,10 @@ from telco.billing.payments import http as payments_http
 from telco.billing.payments import jobs as payments_jobs
 from telco.billing.payments import terminal_http
 from telco.billing.payments.ways import WaysIn
+from telco.billing.refunds import http as refunds_http
+from telco.billing.refunds import jobs as refunds_jobs
+from telco.billing.refunds.notices import RefundNotices
+from telco.billing.refunds.ways import WaysOut
 from telco.billing.trust import TrustPayments
 from telco.catalog import http as catalog_http
 from telco.catalog.service import CatalogService
@@ -48,14 +52,15 @@ from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock, SystemClock
 from telco.kernel.i18n import Translator
 from telco.kernel.ids import AccountRef
+from telco.kernel.msisdn import Msisdn
 from telco.ledger import jobs as ledger_jobs
 from telco.ledger.service import Ledger
 from telco.settings import DatabaseSettings, Settings, SettingsError
 from telco.sms.call_me import CallMe
 from telco.sms.command import Services
 from telco.sms.faces import SubscriberFaces
-from telco.sms.model import Inbound, Reply, UssdReply, UssdRequest
-from telco.sms.notices import Notices
+from telco.sms.model import Inbound, OutboundKind, Reply, UssdReply, UssdRequest
+from telco.sms.notices import LONG, Notices
 from telco.sms.service import SmsService
 from telco.subscribers import http as subscribers_http
 from telco.subscribers import jobs as subscribers_jobs
@@ -144,6 +149,16 @@ class App:
             self.invoicing,
             staff.encode(),
         )
+        self.ways_out = WaysOut(
+            self.database,
+            clock,
+            self.calendar,
+            self.ledger,
+            self.trust,
+            self._obligations,
+            self.catalog.current,
+            self.ways_in,
+        )
 
     async def _obligations(self, connection: Connection, accounts: Sequence[AccountRef]) -> list[Obligation]:
         """Billing stands on subscribers, whose withdrawal of consent asks back what is owed."""
@@ -192,6 +207,18 @@ class App:
     async def _answer_ussd(self, request: UssdRequest) -> UssdReply | None:
         return await self._faces.answer_ussd(request)
 
+    async def _send_notice(self, connection: Connection, to: Msisdn, text: str, key: str) -> None:
+        """Queue a notice for somebody who need not be a subscriber."""
+        await self.sms.enqueue(
+            connection,
+            to,
+            text,
+            sender=self.settings.codes.codes.root,
+            kind=OutboundKind.NOTICE,
+            dedupe_key=key,
+            valid_for=LONG,
+        )
+
     def _build_background(self) -> None:
         self.outbox = Dispatcher(self.database, self.clock)
         self.outbox.subscribe("billing.credited", self.fees.on_credited)
@@ -200,6 +227,8 @@ class App:
         self.notices.subscribe_to(self.outbox)
         self.bonuses.membership.subscribe_to(self.outbox)
         self.instalments.subscribe_to(self.outbox)
+        self.ways_out.subscribe_to(self.outbox)
+        RefundNotices(self.database, self.translator, self._send_notice).subscribe_to(self.outbox)
         self.jobs = JobRunner(self.database, self.clock)
         for job in (
             *ledger_jobs.jobs(self.ledger, self.clock),
@@ -210,6 +239,7 @@ class App:
             *payments_jobs.jobs(self.ways_in.transfers),
             *bonus_jobs.jobs(self.bonuses),
             *instalments_jobs.jobs(self.instalments, self.bureaus),
+            *refunds_jobs.jobs(self.ways_out.closing, self.ways_out.payouts),
             *charging_jobs.jobs(self.charging),
             *web_jobs.jobs(self.database, self.clock),
         ):
@@ -225,6 +255,7 @@ class App:
         bonus_http.routes(api, self.bonuses, self.subscribers)
         instalments_http.routes(api, self.instalments, self.port_out, self.bureaus, self.subscribers)
         collection_http.routes(api, self.collection, self.subscribers)
+        refunds_http.routes(api, self.ways_out)
         charging_http.routes(api, self.charging)
         return api
 

@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     migrate = commands.add_parser("migrate", help="bring the database to this version's schema")
     migrate.set_defaults(command=_migrate)
 
-    audit = commands.add_parser("audit", help="recompute every balance and hold from the journal")
+    audit = commands.add_parser("audit", help="recompute every balance from the journal, and look for missed deadlines")
     audit.set_defaults(command=_audit)
 
     jobs = commands.add_parser("jobs", help="list the scheduled jobs, or run what is due of one")
@@ -152,12 +152,16 @@ async def _migrate(_: argparse.Namespace, settings: Settings) -> int:
 async def _audit(_: argparse.Namespace, settings: Settings) -> int:
     from telco.billing.bonus.audit import audit as audit_bonuses
     from telco.billing.instalments.audit import audit as audit_instalments
+    from telco.billing.refunds.audit import audit as audit_refunds
     from telco.db.pool import Database
+    from telco.kernel.calendar import Calendar
+    from telco.kernel.clock import SystemClock
     from telco.ledger.audit import audit
 
     database = await Database.connect(_database_url(settings))
     try:
-        findings = [finding for check in (audit, audit_bonuses, audit_instalments) for finding in await check(database)]
+        findings = [str(found) for check in (audit, audit_bonuses, audit_instalments) for found in await check(database)]
+        findings += map(str, await audit_refunds(database, Calendar().today(SystemClock().now())))
     finally:
         await database.close()
     for finding in findings:

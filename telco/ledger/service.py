@@ -118,6 +118,13 @@ class Ledger:
             results.update(zip(batch, outcomes(together, rows, answer), strict=True))
         return [results[position] for position in range(len(ops))]
 
+    async def lock(self, connection: Connection, accounts: Iterable[AccountRef]) -> set[AccountRef]:
+        """Hold accounts as they are until the caller's transaction ends, in one order for everybody.
+
+        For who has to read balances and decide before applying; returns the accounts that exist.
+        """
+        return await self._lock(connection, accounts)
+
     async def _lock(self, connection: Connection, accounts: Iterable[AccountRef]) -> set[AccountRef]:
         """Lock accounts in one order for everybody and return those that exist."""
         wanted = sorted(set(accounts))

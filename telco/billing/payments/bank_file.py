@@ -77,7 +77,7 @@ def parse_bank_file(raw: bytes) -> BankFile:
                 raise BankFileError(
                     line=number, why=Text("there are more than {limit} documents.", limit=MAX_DOCUMENTS)
                 )
-            documents.append(_document(_section(lines, number, _END_DOCUMENT), number))
+            documents.append(_document(_section(lines, number, _END_DOCUMENT), number, account))
         else:
             raise BankFileError(line=number, why=Text("a section or the end of the file is expected here."))
     raise BankFileError(line=_last_line(raw), why=Text("the file is cut off: its last line is missing."))
@@ -171,7 +171,7 @@ def _nothing_follows(lines: Iterator[Line]) -> None:
         raise BankFileError(line=number, why=Text("there is something after the end of the file."))
 
 
-def _document(fields: Fields, line: int) -> BankDocument:
+def _document(fields: Fields, line: int, ours: str) -> BankDocument:
     number = fields.get("Номер", "")
     if _NUMBER.fullmatch(number) is None:
         raise _wrong(line, "Номер")
@@ -179,17 +179,20 @@ def _document(fields: Fields, line: int) -> BankDocument:
     if amount is None or amount > MAX_MONEY:
         raise _wrong(line, "Сумма")
     received = fields.get("ДатаПоступило", "")
+    payer_account = _iban(fields, _PAYER_ACCOUNT, line)
+    debited = fields.get("ДатаСписано", "") if payer_account == ours else ""
     return BankDocument(
         line=line,
         number=number,
         document_date=_day(fields.get("Дата", ""), "Дата", line),
         received_on=_day(received, "ДатаПоступило", line) if received else None,
         amount=Tiyn(amount),
-        payer_account=_iban(fields, _PAYER_ACCOUNT, line),
+        payer_account=payer_account,
         payer_name=_first(fields, _PAYER_NAME)[:200],
         payer_id=_payer_id(fields),
         receiver_account=_iban(fields, _RECEIVER_ACCOUNT, line),
         purpose=" ".join(fields[key] for key in _PURPOSE if fields.get(key))[:MAX_PURPOSE],
+        debited_on=_day(debited, "ДатаСписано", line) if debited else None,
     )
 
 

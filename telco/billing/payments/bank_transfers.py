@@ -207,6 +207,10 @@ class BankTransfers:
         digest = sha256(f"{document.amount}|{document.purpose}".encode()).hexdigest()[:16]
         return self._item(f"{key}:{digest}", document, None, DocumentReason.DIFFERS)
 
+    async def accounts(self) -> dict[str, str]:
+        """Our accounts at banks with their names."""
+        return {row["iban"]: row["name"] for row in await self._database.fetch(Q.named_bank_accounts)}
+
     async def _accounts(self) -> frozenset[str]:
         return frozenset(row["iban"] for row in await self._database.fetch(Q.bank_accounts))
 

@@ -15,7 +15,7 @@ from telco.billing.payments.errors import (
     ShiftOpenError,
     ShiftUnknownError,
 )
-from telco.billing.payments.model import Channel, DeskDay, NewPayment, Payment, Share, Shift, ShiftId
+from telco.billing.payments.model import CashPayout, Channel, DeskDay, NewPayment, Payment, Share, Shift, ShiftId
 from telco.billing.payments.service import Payments
 from telco.billing.payments.store import Q
 from telco.db.pool import Connection, Database
@@ -126,6 +126,21 @@ class CashDesk:
             return await self._payments.credit(connection, new)
 
         return await self._database.transact("payments.take_cash", body)
+
+    async def pay_out(self, connection: Connection, amount: Tiyn, reference: str, *, cashier: str) -> CashPayout:
+        """Give money out of the drawer, in the transaction of whoever owes it; the shift counts it.
+
+        Raises:
+            ShiftNeededError: the cashier has no open shift.
+        """
+        shift = await connection.fetchrow(Q.open_shift_of, cashier)
+        if shift is None:
+            raise ShiftNeededError
+        shift_id = ShiftId(shift["shift_id"])
+        number = await connection.fetchval(Q.next_receipt, shift_id)
+        voucher_no = f"{shift['desk']}-{shift_id:06d}-{number:05d}"
+        await connection.execute(Q.insert_payout, shift_id, voucher_no, reference, amount, self._clock.now())
+        return CashPayout(shift_id, voucher_no)
 
     async def _earlier(self, name: str, amount: Tiyn, request_id: str) -> Payment | None:
         row = await self._database.fetchrow(Q.cash_payment, request_id)

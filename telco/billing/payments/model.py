@@ -282,6 +282,8 @@ class BankDocument:
     payer_id: str
     receiver_account: str
     purpose: str
+    debited_on: date | None = None
+    """When the bank debited our account with it; None for what comes in, and while it has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,8 +405,18 @@ class Shift:
     receipts: int
     taken: Tiyn
     """Sum of its payments."""
+    given: Tiyn
+    """What was given out in it: refunds."""
     counted: Tiyn | None
     """What was in the drawer when it closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CashPayout:
+    """Money that a cashier gave out."""
+
+    shift_id: ShiftId
+    voucher_no: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,10 @@ on conflict (iban) do update set name = excluded.name;
 -- Our accounts at banks.
 select iban from payments.bank_account;
 
+-- name: named_bank_accounts
+-- Our accounts at banks with their names.
+select iban, name from payments.bank_account order by iban;
+
 -- name: insert_bank_file
 -- A bank file; nothing when it was taken before.
 insert into payments.bank_file (digest, file_name, documents, outgoing, taken_at, taken_by)
@@ -244,6 +248,10 @@ select * from payments.cash_shift where cashier = $1 and closed_at is null for u
 -- The next receipt of a shift.
 update payments.cash_shift set receipts = receipts + 1 where shift_id = $1 returning receipts;
 
+-- name: insert_payout
+-- Money given out in a shift, under its next receipt's number.
+insert into payments.cash_payout (shift_id, voucher_no, reference, amount_tiyn, paid_at) values ($1, $2, $3, $4, $5);
+
 -- name: close_shift
 -- The end of a shift, with what was counted.
 update payments.cash_shift set closed_at = $3, counted_tiyn = $4
@@ -251,7 +259,8 @@ where shift_id = $1 and cashier = $2 and closed_at is null returning shift_id;
 
 -- name: shift
 -- A shift with its totals.
-select s.*, coalesce((select sum(p.amount_tiyn) from payments.payment p where p.shift_id = s.shift_id), 0)::bigint as taken
+select s.*, coalesce((select sum(p.amount_tiyn) from payments.payment p where p.shift_id = s.shift_id), 0)::bigint as taken,
+       coalesce((select sum(o.amount_tiyn) from payments.cash_payout o where o.shift_id = s.shift_id), 0)::bigint as given
 from payments.cash_shift s where s.shift_id = $1;
 
 -- name: desk_day

@@ -352,14 +352,16 @@ class ShiftOut(ApiModel):
     closed_at: datetime | None
     receipts: int
     taken: MoneyOut
+    given: MoneyOut
+    """Refunds given out in it."""
     counted: MoneyOut | None
     difference: MoneyOut | None
-    """Counted less taken, once it is closed."""
+    """Counted less what was taken and not given out, once it is closed."""
 
     @classmethod
     def of(cls, shift: Shift) -> ShiftOut:
         fields = {name: getattr(shift, name) for name in cls.model_fields if name != "difference"}
-        difference = None if shift.counted is None else Tiyn(shift.counted - shift.taken)
+        difference = None if shift.counted is None else Tiyn(shift.counted - shift.taken + shift.given)
         return cls(difference=difference, **fields)
 
 

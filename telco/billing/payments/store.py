@@ -300,6 +300,7 @@ def shift_of(row: Record) -> Shift:
         row["closed_at"],
         row["receipts"],
         Tiyn(row["taken"]),
+        Tiyn(row["given"]),
         None if counted is None else Tiyn(counted),
     )
 

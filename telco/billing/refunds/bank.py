@@ -1,0 +1,206 @@
+"""Refunds at the bank: orders leave in a file, and the bank's statement tells which were paid and which came back.
+
+Contract: PSC-6.4, PSC-7.7
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from hashlib import sha256
+
+from telco.billing.payments.bank_file import parse_bank_file
+from telco.billing.payments.bank_transfers import BankTransfers
+from telco.billing.payments.model import BankDocument
+from telco.billing.refunds import store
+from telco.billing.refunds.errors import NoOrdersError, PayerAccountError, RefundFileUnknownError
+from telco.billing.refunds.model import (
+    AnswerKind,
+    AnswerLine,
+    BankAnswer,
+    Payer,
+    Refund,
+    RefundFile,
+    RefundFileId,
+    RefundId,
+    RefundState,
+)
+from telco.billing.refunds.orders_file import payment_orders
+from telco.billing.refunds.payouts import Payouts
+from telco.billing.refunds.service import Refunds
+from telco.billing.refunds.store import Q
+from telco.db.pool import Connection, Database
+from telco.kernel.calendar import Calendar
+from telco.kernel.clock import Clock
+from telco.kernel.money import Tiyn
+
+MOST_ORDERS = 5_000
+"""Orders of one file."""
+_REFERENCE = re.compile(r"(?<!\w)RF-(\d{7,18})(?!\w)", re.ASCII)
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+
+
+class RefundBank:
+    """Use cases of files to and from the bank."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        calendar: Calendar,
+        refunds: Refunds,
+        payouts: Payouts,
+        transfers: BankTransfers,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._calendar = calendar
+        self._refunds = refunds
+        self._payouts = payouts
+        self._transfers = transfers
+
+    # To the bank
+
+    async def make_file(self, iban: str, *, actor: str, request_id: str) -> RefundFile:
+        """Put every order that waits into one file for the bank; the same request again gets the same file.
+
+        An order is in one file only. A file that was lost on its way is read again, never made again.
+
+        Raises:
+            PayerAccountError: not an account of ours.
+            NoOrdersError: none waits.
+        """
+        accounts = await self._transfers.accounts()
+        if iban not in accounts:
+            raise PayerAccountError(iban=iban)
+        payer = Payer(iban, accounts[iban])
+
+        async def body(connection: Connection) -> RefundFile:
+            await store.lock_request(connection, request_id)
+            row = await connection.fetchrow(Q.file_by_request, request_id)
+            if row is not None:
+                return store.file_of(row)
+            orders = [store.refund_of(row) for row in await connection.fetch(Q.lock_unfiled, MOST_ORDERS)]
+            orders = [order for order in orders if order.file_id is None]
+            if not orders:
+                raise NoOrdersError
+            now = self._clock.now()
+            local = self._calendar.local(now)
+            row = await connection.fetchrow(
+                Q.insert_file,
+                request_id,
+                iban,
+                local.date(),
+                now,
+                actor,
+                len(orders),
+                sum(order.amount or 0 for order in orders),
+                payment_orders(payer, orders, local),
+            )
+            assert row is not None
+            made = store.file_of(row)
+            await connection.execute(Q.set_file, made.file_id, [order.refund_id for order in orders])
+            for order in orders:
+                await self._refunds.keep(connection, order, "filed", actor=actor, ground=f"file {made.file_id}")
+            return made
+
+        return await self._database.transact("refunds.make_file", body)
+
+    async def file(self, file_id: RefundFileId) -> RefundFile:
+        """Read a file as it was given to the bank.
+
+        Raises:
+            RefundFileUnknownError
+        """
+        row = await self._database.fetchrow(Q.file, file_id)
+        if row is None:
+            raise RefundFileUnknownError(file_id=file_id)
+        return store.file_of(row)
+
+    # From the bank
+
+    async def take_answer(self, raw: bytes, file_name: str, *, actor: str) -> BankAnswer:
+        """Go through a bank's statement: our orders that it debited are paid, those that came back are returned.
+
+        A statement tells of much else, which is left alone. Each line is a step of its own and is done once, so the
+        same file again, another file with the same lines, or one that was cut off half-way all end right.
+
+        Raises:
+            BankFileError: the file cannot be read; nothing of it was taken.
+            PayerAccountError: it is not of an account of ours.
+        """
+        file = await asyncio.to_thread(parse_bank_file, raw)
+        if file.account not in await self._transfers.accounts():
+            raise PayerAccountError(iban=file.account)
+        digest = sha256(raw).digest()
+        known = await self._database.fetchval(Q.answer_by_digest, digest)
+        if known is not None:
+            return BankAnswer(tuple(_line(line) for line in known["lines"]), replayed=True)
+        lines: list[AnswerLine] = []
+        for document in file.documents:
+            line = await self._take(document, file.account, actor)
+            if line is not None:
+                lines.append(line)
+
+        async def body(connection: Connection) -> None:
+            result = {"lines": [[line.kind, line.document, line.amount, line.refund_id] for line in lines]}
+            await connection.execute(Q.insert_answer, digest, file_name, self._clock.now(), actor, result)
+
+        await self._database.transact("refunds.take_answer", body)
+        return BankAnswer(tuple(lines), replayed=False)
+
+    async def _take(self, document: BankDocument, ours: str, actor: str) -> AnswerLine | None:
+        if document.payer_account == ours:
+            return await self._debited(document, ours, actor) if document.debited_on is not None else None
+        if document.receiver_account == ours and document.received_on is not None:
+            return await self._came_back(document, actor)
+        return None
+
+    async def _debited(self, document: BankDocument, ours: str, actor: str) -> AnswerLine | None:
+        """One of our orders was paid. Orders that other programs gave to the bank are not ours."""
+        if _NUMBER.fullmatch(document.number) is None:
+            return None
+        row = await self._database.fetchrow(Q.refund_of_order, int(document.number), ours, document.document_date)
+        if row is None:
+            return None
+        refund = await self._refunds.get(RefundId(row["refund_id"]))
+        if (refund.amount, refund.payee.iban) != (document.amount, document.receiver_account):
+            return _said(AnswerKind.DIFFERS, document, refund)
+        if refund.state is not RefundState.ORDERED:
+            return _said(AnswerKind.KNOWN, document, refund)
+        assert document.debited_on is not None
+        await self._payouts.confirm(
+            refund.refund_id, paid_on=document.debited_on, document=document.number, actor=actor
+        )
+        return _said(AnswerKind.PAID, document, refund)
+
+    async def _came_back(self, document: BankDocument, actor: str) -> AnswerLine | None:
+        """Money came in whose purpose names one of our refunds: the transfer was returned."""
+        named = _REFERENCE.search(document.purpose)
+        if named is None:
+            return None
+        row = await self._database.fetchrow(Q.refund, int(named[1]))
+        if row is None:
+            return AnswerLine(AnswerKind.UNKNOWN, document.number, document.amount)
+        refund = store.refund_of(row)
+        if refund.state is RefundState.RETURNED:
+            return _said(AnswerKind.KNOWN, document, refund)
+        if refund.amount != document.amount or refund.state not in (RefundState.ORDERED, RefundState.PAID):
+            return _said(AnswerKind.DIFFERS, document, refund)
+        reason = f"returned by the bank, document {document.number} of {document.document_date.isoformat()}"
+        await self._payouts.give_back(refund.refund_id, reason=reason, actor=actor)
+        return _said(AnswerKind.RETURNED, document, refund)
+
+
+def _said(kind: AnswerKind, document: BankDocument, refund: Refund) -> AnswerLine:
+    return AnswerLine(kind, document.number, document.amount, refund.refund_id)
+
+
+def _line(stored: list[object]) -> AnswerLine:
+    kind, document, amount, refund_id = stored
+    return AnswerLine(
+        AnswerKind(str(kind)),
+        str(document),
+        Tiyn(int(str(amount))),
+        None if refund_id is None else RefundId(int(str(refund_id))),
+    )

@@ -1,0 +1,175 @@
+"""What refunds and compensations refuse, in words for the person who asked."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from telco.kernel.errors import DomainError
+from telco.kernel.i18n import Text
+from telco.kernel.money import Tiyn, json_money
+
+
+class IbanError(DomainError):
+    """`{text}` is not an account at a bank of Kazakhstan: KZ, two check digits and 16 letters or digits."""
+
+    code = "iban_invalid"
+    status = 422
+    text: str
+
+
+class RefundPayeeError(DomainError):
+    """A refund by bank names an account, one in cash names none."""
+
+    code = "refund_payee"
+    status = 422
+
+
+class RefundNotWrittenError(DomainError):
+    """An application for a refund is made in writing, not by {channel}."""
+
+    code = "refund_not_written"
+    status = 422
+    channel: str
+
+
+class ApplicantMismatchError(DomainError):
+    """No personal account of the applicant answers to {named}. Check the number and the IIN or BIN."""
+
+    code = "applicant_mismatch"
+    status = 404
+    named: str
+
+
+class NamedMalformedError(DomainError):
+    """`{named}` is neither a phone number nor a personal account such as 2:417."""
+
+    code = "refund_named_malformed"
+    status = 422
+    named: str
+
+
+class RefundUnknownError(DomainError):
+    """There is no refund {refund_id}."""
+
+    code = "refund_unknown"
+    status = 404
+    refund_id: int
+
+
+class RefundOpenError(DomainError):
+    """The application {refund_id} for this personal account is not finished yet."""
+
+    code = "refund_open"
+    status = 409
+    refund_id: int
+
+
+class RefundStateError(DomainError):
+    """The refund {refund_id} is {state}: this cannot be done with it any more, or not yet."""
+
+    code = "refund_state"
+    status = 409
+    refund_id: int
+    state: str
+
+
+class RefundSamePersonError(DomainError):
+    """A refund is decided by another person than the one who registered it."""
+
+    code = "refund_same_person"
+    status = 403
+
+
+class RefundNothingError(DomainError):
+    """Nothing can be given back: balance {balance}, held {held}, owed {owed}."""
+
+    code = "refund_nothing"
+    status = 409
+    balance: str
+    held: str
+    owed: str
+
+
+class RefundTooEarlyError(DomainError):
+    """The refund {refund_id} may be paid from {day} on."""
+
+    code = "refund_too_early"
+    status = 409
+    refund_id: int
+    day: str
+
+    def __init__(self, refund_id: int, day: date) -> None:
+        super().__init__(refund_id=refund_id, day=day.isoformat())
+
+
+class RefundWayError(DomainError):
+    """The refund {refund_id} is paid by {way}."""
+
+    code = "refund_way"
+    status = 409
+    refund_id: int
+    way: str
+
+
+class PaidOnError(DomainError):
+    """A refund is paid between the day of its order and today."""
+
+    code = "refund_paid_on"
+    status = 422
+
+
+class PayerAccountError(DomainError):
+    """{iban} is not an account of ours at a bank."""
+
+    code = "payer_account"
+    status = 422
+    iban: str
+
+
+class NoOrdersError(DomainError):
+    """No refund waits to be given to the bank."""
+
+    code = "no_refund_orders"
+    status = 409
+
+
+class RefundFileUnknownError(DomainError):
+    """There is no file {file_id} of refunds."""
+
+    code = "refund_file_unknown"
+    status = 404
+    file_id: int
+
+
+class CompensationLimitError(DomainError):
+    """At most {left} can be granted for this incident: loss proven {loss}, limit {limit}, granted before {granted}."""
+
+    code = "compensation_limit"
+    status = 409
+    left: str
+    loss: str
+    limit: str
+    granted: str
+
+    def __init__(self, *, left: Tiyn, loss: Tiyn, limit: Tiyn, granted: Tiyn) -> None:
+        super().__init__(
+            left=json_money(left), loss=json_money(loss), limit=json_money(limit), granted=json_money(granted)
+        )
+
+
+class IncidentDayError(DomainError):
+    """The incident {incident} {why}."""
+
+    code = "incident_day"
+    status = 409
+    incident: str
+    why: Text
+
+
+class LedgerRefusedError(DomainError):
+    """The personal account {account} cannot be used for this: {why}."""
+
+    code = "refund_ledger_refused"
+    status = 409
+    account: str
+    why: str

@@ -1,0 +1,81 @@
+"""Rules of money back as pure functions: when it may and must be paid, to whom, how much."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+
+from telco.billing.refunds.errors import IbanError
+from telco.billing.refunds.model import RefundTerms
+from telco.kernel.calendar import add_months
+from telco.kernel.money import Tiyn
+
+_IBAN = re.compile(r"KZ\d{2}[0-9A-Z]{16}", re.ASCII)
+_BIC = re.compile(r"[A-Z]{4}KZ[0-9A-Z]{2}(?:[0-9A-Z]{3})?", re.ASCII)
+
+
+def parse_iban(text: str) -> str:
+    """Read an account at a bank of Kazakhstan: 20 characters whose check digits are right (ISO 13616, modulo 97).
+
+    Raises:
+        IbanError
+    """
+    iban = "".join(text.split()).upper()
+    if _IBAN.fullmatch(iban) is None or _remainder(iban) != 1:
+        raise IbanError(text=text[:40])
+    return iban
+
+
+def _remainder(iban: str) -> int:
+    """The number that the IBAN stands for, its country and check digits at the end, A as 10 to Z as 35, modulo 97."""
+    turned = iban[4:] + iban[:4]
+    return int("".join(str(int(character, 36)) for character in turned)) % 97
+
+
+def is_bic(text: str) -> bool:
+    """Tell whether this is the code of a bank of Kazakhstan (ISO 9362)."""
+    return _BIC.fullmatch(text) is not None
+
+
+def period_end(anchor: date, day: date) -> date:
+    """Return the day after the accounting period in which `day` lies; periods are months counted from their anchor.
+
+    Joined on 31 January, the period of 5 February ends with 27 February: the day after it is the 28th.
+
+    Contract: PSC-1.1.26
+    """
+    months = max((day.year - anchor.year) * 12 + day.month - anchor.month, 0)
+    while add_months(anchor, months) > day and months > 0:
+        months -= 1
+    return add_months(anchor, months + 1)
+
+
+def not_before(registered_on: date, credit_period_end: date | None, terms: RefundTerms) -> date:
+    """Return the first day on which a refund may be paid.
+
+    Prepaid: at once. Credit: when the calendar days after the accounting period are over; they count from its last day,
+    so a period up to and with 14 April is followed by 15 days up to the 29th, and the 30th is the first day.
+
+    Contract: PSC-6.4
+    """
+    if credit_period_end is None:
+        return registered_on
+    return max(registered_on, credit_period_end + timedelta(days=terms.credit_wait_days))
+
+
+def pay_by(registered_on: date, earliest: date, terms: RefundTerms) -> date:
+    """Return the last day on which a refund is in time: so many calendar days after the registration.
+
+    Where credit has to wait longer than that, it is the first day on which it may be paid.
+
+    Contract: PSC-6.4, PSC-7.7
+    """
+    return max(registered_on + timedelta(days=terms.refund_days), earliest)
+
+
+def compensation_left(limit: Tiyn, granted: Tiyn, loss: Tiyn) -> Tiyn:
+    """Return the most that may still be granted: what is proven, within the limit for all that was granted.
+
+    Contract: PSC-5.3
+    """
+    return Tiyn(max(min(loss, limit) - granted, 0))

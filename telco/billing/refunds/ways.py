@@ -1,0 +1,45 @@
+"""The ways out for money, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from telco.billing.payments.ways import WaysIn
+from telco.billing.refunds.bank import RefundBank
+from telco.billing.refunds.closing import Closing
+from telco.billing.refunds.compensations import Compensations
+from telco.billing.refunds.payouts import Payouts
+from telco.billing.refunds.service import Refunds
+from telco.billing.trust import TrustPayments
+from telco.catalog.catalogue import Catalogue
+from telco.db.outbox import Dispatcher
+from telco.db.pool import Database
+from telco.kernel.calendar import Calendar
+from telco.kernel.clock import Clock
+from telco.ledger.service import Ledger
+from telco.subscribers.consents import Obligations
+
+
+class WaysOut:
+    """Every use case of the end of accounts and of money back."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        calendar: Calendar,
+        ledger: Ledger,
+        trust: TrustPayments,
+        obligations: Obligations,
+        catalogue: Callable[[], Catalogue],
+        ways_in: WaysIn,
+    ) -> None:
+        self.refunds = Refunds(database, clock, calendar, ledger, obligations)
+        self.payouts = Payouts(database, clock, calendar, ledger, self.refunds, ways_in.cash)
+        self.bank = RefundBank(database, clock, calendar, self.refunds, self.payouts, ways_in.transfers)
+        self.closing = Closing(database, clock, calendar, ledger, trust, self.refunds)
+        self.compensations = Compensations(database, clock, calendar, ledger, catalogue)
+
+    def subscribe_to(self, outbox: Dispatcher) -> None:
+        """Hear of numbers that ended."""
+        outbox.subscribe("subscribers.ended", self.closing.on_ended)
