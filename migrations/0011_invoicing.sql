@@ -7,7 +7,7 @@
 -- every operation to the one before it: what it costs does not depend on how old an account is. Step 1 is the newest.
 create function ledger.operations_after_v1(p_shards smallint[], p_accounts bigint[], p_after text[])
 returns table (
-    ord int, step int, op_id text, at timestamptz, kind smallint, status smallint, contra int, unit smallint,
+    ord int, step int, op_id text, at timestamptz, kind smallint, status smallint, contra int, terms int,
     quantity bigint, change bigint, main_after bigint, details text
 ) language sql stable rows 10000
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -27,8 +27,7 @@ as $$
         join ledger.operation o on o.shard = w.shard and o.account_id = w.account_id and o.op_id = w.previous
         where w.previous is distinct from w.after_op
     )
-    select w.ord, w.step, w.op_id, w.at, w.kind, w.status, w.contra,
-           (select t.unit from ledger.terms t where t.terms_no = w.terms), w.quantity,
+    select w.ord, w.step, w.op_id, w.at, w.kind, w.status, w.contra, w.terms, w.quantity,
            w.moved + case when w.grant_lines is null then 0 else (
                select coalesce(sum(w.grant_lines[n][3]), 0)::bigint from generate_subscripts(w.grant_lines, 1) n
                where w.grant_lines[n][1] = 0) end,
@@ -63,20 +62,26 @@ language sql stable as $$
     where o.shard = p_shard and o.account_id = p_account and o.target = p_op_id and o.kind = 8 and o.status = 0
 $$;
 
--- Numbers of the operator's accounts by their codes.
+-- What accounts have on their main balance, and how far it may go down.
+create view ledger.main_balance as
+select shard, account_id, balance, held, credit_limit from ledger.bucket where bucket_no = 0;
+
+-- What the numbers in operations stand for: the operator's accounts, and the unit that is charged in.
 create view ledger.operator_account_code as select operator_no, code from ledger.operator_account;
+create view ledger.terms_unit as select terms_no, unit from ledger.terms;
 
 create index subscription_credit on subscribers.subscription (shard, account_id)
     where settlement = 'credit' and state <> 'ended';
 
--- Accounts with a number in credit settlement, the first of those numbers and when it joined its plan.
-create function subscribers.credit_accounts_v1()
+-- Accounts after one with a number in credit settlement, the first of those numbers and when it joined its plan.
+create function subscribers.credit_accounts_v1(p_shard smallint, p_account bigint, p_limit int)
 returns table (shard smallint, account_id bigint, subscription_id bigint, joined_at timestamptz)
 language sql stable as $$
     select distinct on (s.shard, s.account_id) s.shard, s.account_id, s.subscription_id, s.plan_joined_at
     from subscribers.subscription s
-    where s.settlement = 'credit' and s.state <> 'ended'
+    where s.settlement = 'credit' and s.state <> 'ended' and (s.shard, s.account_id) > (p_shard, p_account)
     order by s.shard, s.account_id, s.plan_joined_at, s.subscription_id
+    limit p_limit
 $$;
 
 -- Whose accounts these are: of each the first number that uses it, or the last one that did, or else (it uses another
@@ -262,9 +267,12 @@ create index limit_request_account on invoicing.limit_request (shard, account_id
 -- VAT that is in a gross amount, at a rate in millionths: half up, away from zero.
 create function invoicing.vat_v1(gross bigint, millionths int) returns bigint
 language sql immutable parallel safe as $$
-    select case when millionths is null then 0 else
-        sign(gross)::bigint * div(2 * abs(gross)::numeric * millionths + 1000000 + millionths,
-                                  2 * (1000000 + millionths)::numeric)::bigint end
+    select case
+        when millionths is null then 0
+        when gross between 0 and 1000000000000 then -- the same without the cost of numeric
+            (2 * gross * millionths + 1000000 + millionths) / (2 * (1000000 + millionths)::bigint)
+        else sign(gross)::bigint * div(2 * abs(gross)::numeric * millionths + 1000000 + millionths,
+                                       2 * (1000000 + millionths)::numeric)::bigint end
 $$;
 
 -- Lower what is open of invoices by these amounts (raise it by negative ones, where money was taken back), on record.
@@ -321,11 +329,12 @@ begin
             where p.amount > 0
         ) q
         where q.amount > q.before
+    ), spent as (
+        select s.shard, s.account_id, sum(s.taken) as taken from share s group by s.shard, s.account_id
     ), kept as (
-        update invoicing.account a
-        set advance_tiyn = p.amount - coalesce((select sum(s.taken) from share s
-                                                where s.shard = a.shard and s.account_id = a.account_id), 0)
-        from pool p where a.shard = p.shard and a.account_id = p.account_id
+        update invoicing.account a set advance_tiyn = p.amount - coalesce(s.taken, 0)
+        from pool p left join spent s using (shard, account_id)
+        where a.shard = p.shard and a.account_id = p.account_id
     )
     select array_agg(s.invoice_id), array_agg(s.taken) into v_invoices, v_amounts from share s;
     return query select * from invoicing.allocate_v1(v_invoices, v_amounts, p_now, p_op_id);
@@ -363,9 +372,12 @@ set work_mem = '64MB'
 as $$
 #variable_conflict use_column
 declare
-    v_due invoicing.account[];
     v_shards smallint[];
     v_accounts bigint[];
+    v_known bigint[];
+    v_starts date[];
+    v_after text[];
+    v_advances bigint[];
     v_cuts text[];
     v_pools bigint[];
     v_lines invoicing.draft_line[];
@@ -373,13 +385,15 @@ declare
     v_series text[];
     v_last int[];
 begin
-    select array_agg(a), array_agg(a.shard), array_agg(a.account_id) into v_due, v_shards, v_accounts
+    select array_agg(a.shard), array_agg(a.account_id), array_agg(a.subscription_id), array_agg(a.period_start),
+           array_agg(a.invoiced_op), array_agg(a.advance_tiyn)
+    into v_shards, v_accounts, v_known, v_starts, v_after, v_advances
     from (
         select * from invoicing.account
         where period_end = p_day and closed_at is null
         limit p_limit for update skip locked
     ) a;
-    periods := coalesce(cardinality(v_due), 0);
+    periods := coalesce(cardinality(v_shards), 0);
     invoices := 0;
     lines := 0;
     total := 0;
@@ -390,8 +404,7 @@ begin
     with op as materialized (
         select o.*, c.code, c.code like 'revenue.%' or c.code like 'receivable.%' as charge,
                min(o.step) filter (where o.at < p_end) over (partition by o.ord) as cut
-        from ledger.operations_after_v1(v_shards, v_accounts,
-                                        array(select (v_due[n]).invoiced_op from generate_series(1, periods) n)) o
+        from ledger.operations_after_v1(v_shards, v_accounts, v_after) o
         join ledger.operator_account_code c on c.operator_no = o.contra
     ), settled as (
         insert into invoicing.settlement (shard, account_id, op_id, amount_tiyn, settled_at)
@@ -401,24 +414,26 @@ begin
         returning shard, account_id, amount_tiyn
     ), line as (
         select ord, code, coalesce(details ->> 'label', code) as label, details ->> 'code' as item,
-               coalesce(unit, 0::smallint) as unit, count(*)::int as operations,
+               unit, count(*)::int as operations,
                sum(quantity) filter (where unit <> 0)::bigint as quantity, -sum(change)::bigint as amount, vat_millionths
         from (
-            select ord, code, unit, quantity, change, details::jsonb as details,
+            select ord, code, coalesce(t.unit, 0::smallint) as unit, quantity, change, details::jsonb as details,
                    case when code like 'revenue.%' and code <> all (p_untaxed)
                         then p_vat_millionths[greatest(width_bucket(at, p_vat_since), 1)] end as vat_millionths
-            from op
-            where charge and status = 0 and step >= cut and (change <> 0 or (quantity > 0 and unit <> 0))
+            from op left join ledger.terms_unit t on t.terms_no = op.terms
+            where charge and status = 0 and step >= cut and (change <> 0 or (quantity > 0 and t.unit <> 0))
             offset 0 -- details are read once
         ) charge
         group by 1, 2, 3, 4, 5, 9
+    ), come as (
+        select shard, account_id, sum(amount_tiyn)::bigint as amount from settled group by shard, account_id
     )
-    select (select array_agg(coalesce(o.op_id, (v_due[n]).invoiced_op) order by n)
-            from generate_series(1, periods) n left join op o on o.ord = n and o.step = o.cut),
-           (select array_agg((v_due[n]).advance_tiyn + coalesce((
-                select sum(s.amount_tiyn) from settled s where s.shard = v_shards[n] and s.account_id = v_accounts[n]), 0)
-                order by n)
-            from generate_series(1, periods) n),
+    select (select array_agg(coalesce(o.op_id, a.invoiced_op) order by n)
+            from unnest(v_after) with ordinality a (invoiced_op, n)
+            left join op o on o.ord = a.n and o.step = o.cut),
+           (select array_agg(a.advance_tiyn + coalesce(c.amount, 0) order by n)
+            from unnest(v_shards, v_accounts, v_advances) with ordinality a (shard, account_id, advance_tiyn, n)
+            left join come c using (shard, account_id)),
            (select array_agg(row(ord, code, label, item, unit, operations, quantity, amount, vat_millionths)
                              ::invoicing.draft_line) from line)
     into v_cuts, v_pools, v_lines;
@@ -441,9 +456,7 @@ begin
                      ::invoicing.draft_invoice order by h.ord),
            count(t.ord), coalesce(sum(t.total), 0)
     into v_drafts, invoices, total
-    from subscribers.account_holders_v1(
-        v_shards, v_accounts, array(select (v_due[n]).subscription_id from generate_series(1, periods) n)) h
-    left join sum t on t.ord = h.ord;
+    from subscribers.account_holders_v1(v_shards, v_accounts, v_known) h left join sum t on t.ord = h.ord;
 
     with numbered as (
         insert into invoicing.series as s (series, year, last_no)
@@ -460,7 +473,7 @@ begin
            v_last[array_position(v_series, d.series)] - count(*) over (partition by d.series)
                + row_number() over (partition by d.series order by d.ord),
            v_shards[d.ord], v_accounts[d.ord], d.contract_id, d.party_id, d.subscription_id, d.msisdn, d.language,
-           (v_due[d.ord]).period_start, p_day, p_now, p_due_on, d.total, d.vat
+           v_starts[d.ord], p_day, p_now, p_due_on, d.total, d.vat
     from unnest(v_drafts) d where d.invoice_id is not null;
 
     insert into invoicing.invoice_line (
@@ -486,7 +499,7 @@ begin
 
     insert into invoicing.period (
         shard, account_id, period_start, period_end, after_op, through_op, invoice_id, closed_at)
-    select v_shards[ord], v_accounts[ord], (v_due[ord]).period_start, p_day, (v_due[ord]).invoiced_op, v_cuts[ord],
+    select v_shards[ord], v_accounts[ord], v_starts[ord], p_day, v_after[ord], v_cuts[ord],
            invoice_id, p_now
     from unnest(v_drafts);
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 
 import structlog
 from redis.asyncio import Redis
@@ -51,7 +52,7 @@ from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock, SystemClock
 from telco.kernel.i18n import Translator
-from telco.kernel.ids import AccountRef
+from telco.kernel.ids import AccountRef, SubscriberId
 from telco.kernel.msisdn import Msisdn
 from telco.ledger import jobs as ledger_jobs
 from telco.ledger.service import Ledger
@@ -99,7 +100,13 @@ class App:
         self.ledger = Ledger(self.database, clock, shards=settings.ledger.shards)
         self._closing.push_async_callback(self.ledger.stop)
         self.subscribers = Subscribers(
-            self.database, clock, self.calendar, self.catalog.current, self.ledger, obligations=self._obligations
+            self.database,
+            clock,
+            self.calendar,
+            self.catalog.current,
+            self.ledger,
+            obligations=self._obligations,
+            joined_credit=self._joined_credit,
         )
         self._build_billing()
         self.charging = Charging(self.database, clock, self.ledger, self.subscribers, self.catalog.current)
@@ -163,6 +170,11 @@ class App:
     async def _obligations(self, connection: Connection, accounts: Sequence[AccountRef]) -> list[Obligation]:
         """Billing stands on subscribers, whose withdrawal of consent asks back what is owed."""
         return await self.obligations.of(connection, accounts)
+
+    async def _joined_credit(
+        self, connection: Connection, account: AccountRef, subscriber_id: SubscriberId, at: datetime
+    ) -> None:
+        await self.invoicing.join(connection, account, subscriber_id, at)
 
     def _build_messages(self) -> None:
         """SMS and USSD: the transport hands messages to the faces, whose commands send messages themselves."""

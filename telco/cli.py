@@ -152,6 +152,7 @@ async def _migrate(_: argparse.Namespace, settings: Settings) -> int:
 async def _audit(_: argparse.Namespace, settings: Settings) -> int:
     from telco.billing.bonus.audit import audit as audit_bonuses
     from telco.billing.instalments.audit import audit as audit_instalments
+    from telco.billing.invoicing.audit import audit as audit_invoices
     from telco.billing.refunds.audit import audit as audit_refunds
     from telco.db.pool import Database
     from telco.kernel.calendar import Calendar
@@ -160,7 +161,8 @@ async def _audit(_: argparse.Namespace, settings: Settings) -> int:
 
     database = await Database.connect(_database_url(settings))
     try:
-        findings = [str(found) for check in (audit, audit_bonuses, audit_instalments) for found in await check(database)]
+        checks = (audit, audit_bonuses, audit_instalments, audit_invoices)
+        findings = [str(found) for check in checks for found in await check(database)]
         findings += map(str, await audit_refunds(database, Calendar().today(SystemClock().now())))
     finally:
         await database.close()

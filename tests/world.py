@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import argon2
@@ -16,6 +16,7 @@ from telco.billing.collection.service import Collection
 from telco.billing.fees import FeeRunner
 from telco.billing.instalments.audit import audit as audit_instalments
 from telco.billing.instalments.service import Instalments
+from telco.billing.invoicing.audit import audit as audit_invoices
 from telco.billing.invoicing.limits import CreditLimits
 from telco.billing.invoicing.service import Invoicing
 from telco.billing.model import TrustTerms
@@ -28,7 +29,7 @@ from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import ManualClock
 from telco.kernel.i18n import Language
-from telco.kernel.ids import AccountRef
+from telco.kernel.ids import AccountRef, SubscriberId
 from telco.kernel.iin_bin import check_digit
 from telco.kernel.money import Tiyn, tenge
 from telco.kernel.msisdn import Msisdn
@@ -89,6 +90,7 @@ class World:
             self.catalog.current,
             self.ledger,
             obligations=self._obligations,
+            joined_credit=self._joined_credit,
             hasher=quick,
         )
         self.trust = TrustPayments(database, clock, self.ledger, self.subscribers, TERMS)
@@ -112,6 +114,11 @@ class World:
     async def _obligations(self, connection: Connection, accounts: Sequence[AccountRef]) -> list[Obligation]:
         return await self.obligations.of(connection, accounts)
 
+    async def _joined_credit(
+        self, connection: Connection, account: AccountRef, subscriber_id: SubscriberId, at: datetime
+    ) -> None:
+        await self.invoicing.join(connection, account, subscriber_id, at)
+
     async def open(self) -> None:
         """Publish the demo operator's catalogue and the contract."""
         await self.catalog.publish_directory(CATALOGUE, author="test")
@@ -123,6 +130,7 @@ class World:
         assert await audit(self.database) == []
         assert await audit_bonuses(self.database) == []
         assert await audit_instalments(self.database) == []
+        assert await audit_invoices(self.database) == []
 
     async def subscriber(
         self,

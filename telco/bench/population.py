@@ -6,7 +6,7 @@ have.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -80,20 +80,26 @@ async def populate(
     subscribers: int,
     *,
     clock: Clock | None = None,
+    plan: str = PLAN,
+    live: Callable[[Accession], Awaitable[None]] | None = None,
+    more: Sequence[Copied] = (),
     journal: bool = False,
     vary: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> Accession:
     """Publish the demo operator's catalogue and accede `subscribers` people with money and an active plan.
 
-    `vary` names, by table and column, what a copy has besides its keys that the original has not. Returns the original.
+    `live` is what the original does before it is copied, `more` are tables to be copied besides. `vary` names, by table
+    and column, what a copy has besides its keys that the original has not. Returns the original.
     """
-    original = await _accede(database, clock or SystemClock())
-    copied = [*_COPIES, JOURNAL] if journal else _COPIES
+    original = await _accede(database, clock or SystemClock(), plan)
+    if live is not None:
+        await live(original)
+    copied = [*_COPIES, *more, JOURNAL] if journal else [*_COPIES, *more]
 
     async def body(connection: Connection) -> None:
         await connection.execute("set local session_replication_role = replica")  # keys are right by construction
         for table, key, changes in copied:
-            await _copy(
+            await copy(
                 connection, table, {**changes, **vary.get(table, {})}, (key, _key_of(original, key)), subscribers
             )
 
@@ -103,9 +109,10 @@ async def populate(
     return original
 
 
-async def _copy(
+async def copy(
     connection: Connection, table: str, changes: Mapping[str, str], original: tuple[str, object], subscribers: int
 ) -> None:
+    """Copy the row of a table that `original` tells by an expression and its value; see `Copied`."""
     key, value = original
     names = [
         row["attname"]
@@ -136,7 +143,7 @@ def _key_of(original: Accession, key: str) -> int | str:
     return keys[key]
 
 
-async def _accede(database: Database, clock: Clock) -> Accession:
+async def _accede(database: Database, clock: Clock, plan: str) -> Accession:
     catalog = CatalogService(database, clock)
     await catalog.publish_directory(CATALOGUE, author="bench")
     ledger = Ledger(database, clock, shards=SHARDS)
@@ -152,7 +159,7 @@ async def _accede(database: Database, clock: Clock) -> Accession:
             party=PartyData(
                 PartyKind.PERSON, "900101300017", "Bench Mark", "Almaty, Abai 1", "bench@example.kz", "77011112233"
             ),
-            plan_code=PLAN,
+            plan_code=plan,
             language=Language.RU,
             origin=_OWNER,
             msisdn=msisdn(0),

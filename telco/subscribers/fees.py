@@ -10,7 +10,7 @@ Each step is a few statements for the whole batch, however large.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -52,6 +52,14 @@ LONGEST_WAIT_DAYS = 30
 """How long an unpaid fee waits for another try when nobody tops up; it would not be found paid much sooner."""
 
 
+JoinedCredit = Callable[[Connection, AccountRef, SubscriberId, datetime], Awaitable[None]]
+"""Told, in the same transaction, that a number joined credit settlement: its accounting periods begin."""
+
+
+async def nobody_counts(_conn: Connection, _account: AccountRef, _subscriber: SubscriberId, _at: datetime) -> None:
+    """Nobody counts accounting periods."""
+
+
 @dataclass(frozen=True, slots=True)
 class Joined:
     """A plan that a subscription has joined."""
@@ -64,10 +72,17 @@ class Joined:
 class Fees:
     """Reads, takes and marks subscription fees in the caller's transaction."""
 
-    def __init__(self, calendar: Calendar, catalogue: Callable[[], Catalogue], ledger: Ledger) -> None:
+    def __init__(
+        self,
+        calendar: Calendar,
+        catalogue: Callable[[], Catalogue],
+        ledger: Ledger,
+        joined_credit: JoinedCredit = nobody_counts,
+    ) -> None:
         self._calendar = calendar
         self._catalogue = catalogue
         self._ledger = ledger
+        self._joined_credit = joined_credit
 
     # What is due
 
@@ -250,23 +265,26 @@ class Fees:
         plan = self._catalogue().plan_version(due.code, due.version)
         await store_services.set_plan(conn, due.subscriber_id, plan, now)
         await store_services.finish_plan_change(conn, change_id, now)
-        await self._set_credit_limit(conn, due.account, plan, due.op_id, now)
+        await self._set_credit_limit(conn, due, plan, now)
         await self.end_unfit_services(conn, due.subscriber_id, plan, now)
         await tell_plan_changed(conn, due.subscriber_id, due.msisdn, due.language, plan, now)
 
     async def _set_credit_limit(
-        self, conn: Connection, account: AccountRef, plan: Plan, op_id: str, now: datetime
+        self, conn: Connection, due: DueFee, plan: Plan, now: datetime, *, joined_at: datetime | None = None
     ) -> None:
         """An account has the limit of the plan joined last; prepaid plans have none, and a mark for "low" notices.
 
-        Contract: PSC-3.2.6
+        Contract: PSC-3.2.6, PSC-1.1.26
         """
+        account = due.account
         low_mark = None
         if plan.settlement is Settlement.PREPAID:
             low_mark = (await store.terms(conn, self._calendar.today(now)))["low_balance_tiyn"]
         await self._ledger.set_low_mark(conn, account, low_mark)
-        op = ledger_model.credit_limit(account, f"credit-limit:{op_id}", plan.credit_limit_default)
+        op = ledger_model.credit_limit(account, f"credit-limit:{due.op_id}", plan.credit_limit_default)
         await money.apply(self._ledger, conn, op)
+        if plan.settlement is Settlement.CREDIT:
+            await self._joined_credit(conn, account, due.subscriber_id, joined_at or now)
 
     def _next_fee_at(self, due: DueFee) -> datetime | None:
         if due.kind is FeeKind.PLAN:
@@ -335,7 +353,7 @@ class Fees:
         begins = at or work.now
         subscription = await store_services.set_plan(work.conn, subscription.subscriber_id, plan, begins)
         due = plan_fee(subscription, plan, periods.first_period(plan, self._calendar.today(begins)))
-        await self._set_credit_limit(work.conn, due.account, plan, due.op_id, work.now)
+        await self._set_credit_limit(work.conn, due, plan, work.now, joined_at=begins)
         row = await work.conn.fetchrow(store.Q.suspended_until, due.subscriber_id, work.now, list(BLAMELESS))
         assert row is not None  # it has been locked
         result = await self.take(work.conn, self._idle(due, row, work.now), work.now)

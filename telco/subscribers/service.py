@@ -29,7 +29,7 @@ from telco.subscribers.contracts import Contracts
 from telco.subscribers.desk import Desk
 from telco.subscribers.devices import Devices
 from telco.subscribers.errors import SubscriberUnknownError
-from telco.subscribers.fees import Fees
+from telco.subscribers.fees import Fees, JoinedCredit, nobody_counts
 from telco.subscribers.identification import Identification
 from telco.subscribers.model import (
     Accession,
@@ -71,11 +71,12 @@ class Subscribers:
         ledger: Ledger,
         *,
         obligations: Obligations = no_obligations,
+        joined_credit: JoinedCredit = nobody_counts,
         hasher: argon2.PasswordHasher | None = None,
     ) -> None:
         desk = Desk(db, clock, calendar, catalogue, ledger)
         self._desk = desk
-        self.fees = Fees(calendar, catalogue, ledger)
+        self.fees = Fees(calendar, catalogue, ledger, joined_credit)
         self.accession = AccessionDesk(desk, self.fees)
         self.numbers = Numbers(desk)
         self.sims = Sims(desk)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from telco.billing.invoicing import rules, store
 from telco.billing.invoicing.errors import InvoiceUnknownError
@@ -30,13 +31,14 @@ from telco.catalog.catalogue import Catalogue
 from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
-from telco.kernel.ids import AccountId, AccountRef
+from telco.kernel.ids import AccountId, AccountRef, SubscriberId
 from telco.kernel.money import Tiyn
 from telco.ledger.service import Ledger
 from telco.subscribers.service import Subscribers
 
 BATCH = 1_000
 """Accounts of one transaction."""
+ADOPT_BATCH = 5_000
 WORKERS = 2
 """Batches at once: while one writes, the next reads."""
 KEPT_AFTER_END = timedelta(days=3 * 365)
@@ -73,7 +75,7 @@ class Invoicing:
         Contract: PSC-1.1.26, PSC-4.3.2, PSC-4.4
         """
         today = self._calendar.today(self._clock.now())
-        done = BillingRun(opened=await self._open_accounts())
+        done = BillingRun(opened=await self.adopt())
         day = await self._database.fetchval(Q.next_day, date.min, today)
         while day is not None and (limit is None or done.periods < limit):
             left = None if limit is None else limit - done.periods
@@ -127,28 +129,47 @@ class Invoicing:
             tuple(int(figure.value * rules.MILLIONTHS) for figure in figures),
         )
 
-    async def _open_accounts(self) -> int:
-        """Begin to count the periods of accounts that joined credit settlement. Contract: PSC-1.1.26"""
+    async def join(
+        self, conn: Connection, account: AccountRef, subscriber_id: SubscriberId, joined_at: datetime
+    ) -> None:
+        """Begin to count an account's periods, in the transaction in which a number of it joins credit settlement.
 
-        async def body(conn: Connection) -> int:
-            rows = await conn.fetch(Q.fresh_accounts, BATCH)
+        Where they are counted already, they go on as they are: one period per personal account.
+
+        Contract: PSC-1.1.26
+        """
+        await self._open(conn, [(account, subscriber_id, joined_at)])
+
+    async def adopt(self) -> int:
+        """Begin to count the periods of accounts whose joining was not told: those of before this feature.
+
+        Contract: PSC-1.1.26
+        """
+        opened, last = 0, AccountRef(-1, AccountId(0))
+        while True:
+            rows = await self._database.fetch(Q.credit_accounts, *last, ADOPT_BATCH)
             if not rows:
-                return 0
-            opened = await conn.fetch(
-                Q.open_accounts,
-                [row["shard"] for row in rows],
-                [row["account_id"] for row in rows],
-                [row["subscription_id"] for row in rows],
-                [row["joined_at"] for row in rows],
-                [self._calendar.today(row["joined_at"]) for row in rows],
-                self._clock.now(),
-            )
-            return len(opened)
+                return opened
+            last = store.account_of(rows[-1])
+            fresh = [
+                (store.account_of(row), SubscriberId(row["subscription_id"]), row["joined_at"])
+                for row in rows
+                if not row["counted"]
+            ]
+            if fresh:
+                opened += await self._database.transact("invoicing.adopt", partial(self._open, joined=fresh))
 
-        total = 0
-        while opened := await self._database.transact("invoicing.open_accounts", body):
-            total += opened
-        return total
+    async def _open(self, conn: Connection, joined: Sequence[tuple[AccountRef, SubscriberId, datetime]]) -> int:
+        opened = await conn.fetch(
+            Q.open_accounts,
+            [account.shard for account, _, _ in joined],
+            [account.account_id for account, _, _ in joined],
+            [subscriber_id for _, subscriber_id, _ in joined],
+            [joined_at for _, _, joined_at in joined],
+            [self._calendar.today(joined_at) for _, _, joined_at in joined],
+            self._clock.now(),
+        )
+        return len(opened)
 
     # What comes in and what is taken back
 
