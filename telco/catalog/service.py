@@ -216,7 +216,7 @@ class CatalogService:
     async def _follow(self) -> None:
         while not self._stopping:
             try:
-                async with self._database.acquire() as listener:
+                async with self._database.session() as listener:
                     await listener.add_listener(CHANNEL, self._on_notify)
                     listener.add_termination_listener(self._on_notify)
                     try:

@@ -112,7 +112,7 @@ class JobRunner:
 
         A second process that tries at the same time finds the advisory lock taken and runs nothing.
         """
-        async with self._database.acquire() as connection:
+        async with self._database.session() as connection:
             key = zlib.crc32(job.name.encode()) & 0x7FFFFFFF
             if not await connection.fetchval("select pg_try_advisory_lock($1, $2)", _LOCK_SPACE, key):
                 return 0

@@ -100,7 +100,7 @@ class Dispatcher:
     async def _run(self) -> None:
         while not self._stopping:
             try:
-                async with self._database.acquire() as listener:
+                async with self._database.session() as listener:
                     await listener.add_listener("telco_outbox", self._on_notify)
                     try:
                         await self._drain_forever()

@@ -62,24 +62,38 @@ async def configure_connection(connection: Connection) -> None:
 class Database:
     """A pool of connections to one PostgreSQL database."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], url: str) -> None:
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], url: str, sessions: set[int]) -> None:
         self._pool = pool
+        self._sessions = sessions
         self.url = url
 
     @classmethod
     async def connect(
         cls, url: str, *, min_size: int = 1, max_size: int = 10, timeout_s: float = TIMEOUT_S
     ) -> Database:
-        """Open a pool of `max_size` connections at most; a statement without an answer in `timeout_s` fails."""
+        """Open a pool of `max_size` connections at most; a statement without an answer in `timeout_s` fails.
+
+        A connection is given back as it is, for a statement or a transaction leaves nothing in it; clearing each, as
+        the pool would, is one more round trip for every read. One that was borrowed by `session` is cleared.
+        """
+        sessions: set[int] = set()
+
+        async def clear(connection: Connection) -> None:
+            process = connection.get_server_pid()
+            if process in sessions:
+                await connection.execute(connection.get_reset_query())
+                sessions.discard(process)
+
         pool = await asyncpg.create_pool(
             url,
             min_size=min_size,
             max_size=max_size,
             init=configure_connection,
+            reset=clear,
             command_timeout=timeout_s,
             server_settings={"timezone": "UTC", "application_name": "telco", "jit": "off"},
         )
-        return cls(pool, url)
+        return cls(pool, url, sessions)
 
     async def close(self) -> None:
         """Wait for running statements and close."""
@@ -100,6 +114,13 @@ class Database:
                 raise
             except asyncpg.DataError as error:
                 raise StatementArgumentError(str(error)) from error
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Connection]:
+        """Borrow a connection for what outlives a statement: listening, advisory locks. It is cleared afterwards."""
+        async with self.acquire() as connection:
+            self._sessions.add(connection.get_server_pid())
+            yield connection
 
     async def transact(self, name: str, body: Callable[[Connection], Awaitable[T]]) -> T:
         """Run `body` in one transaction; run it again, with a bound, when it lost against another.

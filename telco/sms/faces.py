@@ -7,7 +7,6 @@ from typing import Protocol
 
 from redis.asyncio import Redis
 
-from telco.db.coalesce import Coalescer
 from telco.db.pool import Connection, Database
 from telco.kernel.clock import Clock
 from telco.kernel.i18n import Translator
@@ -19,7 +18,6 @@ from telco.sms.model import Inbound, OutboundKind, Reply, UssdReply, UssdRequest
 from telco.sms.router import SmsRouter
 from telco.sms.shared import Faces
 from telco.sms.ussd import UssdRouter
-from telco.subscribers.model import Subscriber
 from telco.subscribers.service import Subscribers
 
 LATE_ANSWER_VALID = timedelta(hours=1)
@@ -63,8 +61,7 @@ class SubscriberFaces:
         self._database = database
         self._enqueue = enqueue
         self._codes = codes or Codes()
-        reads: Coalescer[Msisdn, Subscriber] = Coalescer(subscribers.find_many)
-        faces = Faces(menu, self._codes, services, translator, Dialogues(redis), reads.get, clock)
+        faces = Faces(menu, self._codes, services, translator, Dialogues(redis), subscribers.find, clock)
         self._sms = SmsRouter(faces)
         self._ussd = UssdRouter(faces, late=self._send_late)
 

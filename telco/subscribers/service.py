@@ -13,6 +13,7 @@ from datetime import datetime
 import argon2
 
 from telco.catalog.catalogue import Catalogue
+from telco.db.coalesce import Coalescer
 from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
@@ -76,6 +77,7 @@ class Subscribers:
     ) -> None:
         desk = Desk(db, clock, calendar, catalogue, ledger)
         self._desk = desk
+        self._found = Coalescer(self.find_many)
         self.fees = Fees(calendar, catalogue, ledger, joined_credit)
         self.accession = AccessionDesk(desk, self.fees)
         self.numbers = Numbers(desk)
@@ -95,9 +97,8 @@ class Subscribers:
     # The hot read
 
     async def find(self, msisdn: Msisdn) -> Subscriber | None:
-        """Read a subscriber by number: one indexed statement. None for numbers not in use."""
-        async with self._desk.db.acquire() as conn:
-            return (await store.find_many(conn, (msisdn,), self._desk.clock.now())).get(msisdn)
+        """Read a subscriber by number, together with whoever is asked for now. None for numbers not in use."""
+        return await self._found.get(msisdn)
 
     async def find_many(self, msisdns: Collection[Msisdn]) -> dict[Msisdn, Subscriber]:
         """Read many at once, still one statement; numbers not in use are left out."""

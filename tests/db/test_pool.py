@@ -65,3 +65,58 @@ async def test_a_silent_server_is_told_after_the_time_out_and_found_again_when_i
     finally:
         database.terminate()
         await asyncio.to_thread(server.stop)
+
+
+async def test_a_session_leaves_nothing_to_who_comes_next(database_url: str) -> None:
+    """A lock of the session and what it listens to end with it; they would outlive a connection that is only lent."""
+    database = await Database.connect(database_url, max_size=1)
+    other = await Database.connect(database_url, max_size=1)
+    try:
+        async with database.session() as connection:
+            assert await connection.fetchval("select pg_try_advisory_lock(1, 1)")
+            await connection.execute("listen somewhere")
+            assert not await other.fetchval("select pg_try_advisory_lock(1, 1)")
+        assert await database.fetch("select pg_listening_channels()") == []
+        assert await other.fetchval("select pg_try_advisory_lock(1, 1)")
+    finally:
+        await database.close()
+        await other.close()
+
+
+async def test_a_session_that_is_cut_off_is_cleared_too(database_url: str) -> None:
+    database = await Database.connect(database_url, max_size=1)
+    locked = asyncio.Event()
+
+    async def hold() -> None:
+        async with database.session() as connection:
+            await connection.fetchval("select pg_advisory_lock(1, 1)")
+            locked.set()
+            await asyncio.Event().wait()
+
+    try:
+        holding = asyncio.create_task(hold())
+        await locked.wait()
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
+        assert await database.fetchval("select count(*) from pg_locks where locktype = 'advisory'") == 0
+    finally:
+        await database.close()
+
+
+async def test_a_transaction_that_is_cut_off_is_rolled_back(database_url: str) -> None:
+    database = await Database.connect(database_url, max_size=1)
+    begun = asyncio.Event()
+
+    async def body(connection: Connection) -> None:
+        await connection.execute("insert into kernel.outbox (topic, key, payload) values ('t', 'k', '{}')")
+        begun.set()
+        await asyncio.Event().wait()
+
+    try:
+        working = asyncio.create_task(database.transact("test", body))
+        await begun.wait()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        assert await database.fetchval("select count(*) from kernel.outbox") == 0
+    finally:
+        await database.close()
