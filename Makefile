@@ -69,6 +69,11 @@ clauses:  ## List the contract's clauses: done or open, with code and tests
 	$(ENVIRONMENT) dev
 	@$(BIN)/python -m tools.clauses $(ARGS)
 
+.PHONY: simulate
+simulate:  ## Let 1,000 subscribers live through a year on a simulated clock, audit each day, write report and plots
+	$(ENVIRONMENT) run
+	@$(BIN)/telco simulate --subscribers 1000 --days 365 $(ARGS)
+
 .PHONY: bench
 bench:  ## Measure every bar in full
 	$(ENVIRONMENT) run

@@ -1,4 +1,4 @@
-"""The command line: ``telco demo | serve | migrate | jobs | audit | bench | staff | catalog``."""
+"""The command line: ``telco demo | serve | migrate | jobs | simulate | audit | bench | staff | catalog``."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return bench.main(arguments[1:])
     if arguments[:1] == ["demo"]:
         return _demo(_parser().parse_args(arguments))
+    if arguments[:1] == ["simulate"]:
+        return _simulate(_parser().parse_args(arguments))
     parsed = _parser().parse_args(arguments)
     try:
         settings = configuration.load()
@@ -73,6 +75,13 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--fresh", action="store_true", help="forget the data of earlier runs")
     demo.add_argument("--once", action="store_true", help="play the first day and stop")
 
+    simulate = commands.add_parser("simulate", help="live through many days on a simulated clock, audit each, report")
+    simulate.add_argument("--subscribers", type=int, default=1_000, help="how many numbers (1000)")
+    simulate.add_argument("--days", type=int, default=365, help="how many days, from 1 January 2026 (365)")
+    simulate.add_argument("--seed", type=int, default=1, help="what everything random comes from (1)")
+    simulate.add_argument("--home", type=Path, default=Path(".telco-simulation"), help="where its data and report are")
+    simulate.add_argument("--fresh", action="store_true", help="forget an earlier run instead of going on with it")
+
     serve = commands.add_parser("serve", help="run the service on the servers that the settings name")
     serve.add_argument("--check", action="store_true", help="say what is missing in the settings, and stop")
     serve.set_defaults(command=_serve)
@@ -109,6 +118,17 @@ def _demo(parsed: argparse.Namespace) -> int:
     from telco.lab import demo
 
     return demo.run(fresh=parsed.fresh, once=parsed.once)
+
+
+def _simulate(parsed: argparse.Namespace) -> int:
+    from telco.simulation import main as simulation
+    from telco.simulation.model import Scenario
+
+    if parsed.subscribers < 1 or parsed.days < 1:
+        print("telco: simulate at least one subscriber for one day", file=sys.stderr)
+        return EXIT_USAGE
+    scenario = Scenario(parsed.subscribers, parsed.seed)
+    return simulation.run(scenario=scenario, days=parsed.days, directory=parsed.home, fresh=parsed.fresh)
 
 
 async def _serve(parsed: argparse.Namespace, settings: Settings) -> int:

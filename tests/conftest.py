@@ -60,11 +60,12 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
 
 
 async def _make_template(server: EmbeddedPostgres) -> None:
-    await _administer(server, f"create database {TEMPLATE}")
+    await administer(server, f"create database {TEMPLATE}")
     await migrate(server.url(TEMPLATE))
 
 
-async def _administer(server: EmbeddedPostgres, command: str) -> None:
+async def administer(server: EmbeddedPostgres, command: str) -> None:
+    """Run a command in the server's own database."""
     connection = await asyncpg.connect(server.url())
     try:
         await connection.execute(command)
@@ -76,9 +77,9 @@ async def _administer(server: EmbeddedPostgres, command: str) -> None:
 async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     """The URL of a fresh, migrated database."""
     name = f"test_{next(_numbers)}"
-    await _administer(postgres, f"create database {name} template {TEMPLATE}")
+    await administer(postgres, f"create database {name} template {TEMPLATE}")
     yield postgres.url(name)
-    await _administer(postgres, f"drop database {name} with (force)")
+    await administer(postgres, f"drop database {name} with (force)")
 
 
 @pytest.fixture

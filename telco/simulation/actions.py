@@ -1,0 +1,258 @@
+"""Acts carried out through the service's own use cases, each once: its id is made of day, slot and actor.
+
+What the service refuses is part of life and is counted; what it does not expect is a defect and ends the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from telco.app import App
+from telco.billing.payments.model import ItemState, Provider, TerminalRequest
+from telco.catalog.model import Service
+from telco.charging.model import Grant, Result, UsageRequest
+from telco.kernel.errors import DomainError
+from telco.kernel.ids import AccountRef, ContractId
+from telco.kernel.money import Tiyn, tenge
+from telco.kernel.msisdn import Msisdn
+from telco.simulation import people
+from telco.simulation.bank import bank_file
+from telco.simulation.model import OPERATOR, Act, Actor, Kind, Way
+from telco.subscribers.errors import SimKnownError
+from telco.subscribers.model import (
+    ChangeTime,
+    Channel,
+    DeviceKind,
+    Ground,
+    Origin,
+    PartyData,
+    PartyKind,
+    RegistrationSheet,
+    SimKind,
+    Subscriber,
+    by_subscriber,
+)
+
+OFFICE: Final = Origin("staff:simulation", Channel.OFFICE, "simulation")
+CASHIER: Final = "staff:cashier"
+ACCOUNTANT: Final = "staff:accountant"
+DESK: Final = "office-1"
+PROVIDER: Final = "kiosk"
+_CABINET: Final = by_subscriber(Channel.CABINET)
+_FIRST_PAYMENT: Final = tenge(1_000)
+_AT_ONCE: Final = 24
+"""Acts that are carried out at the same time; each holds a connection now and then."""
+_USERS_AT_ONCE: Final = 400
+"""Users whose usage is charged at the same time: the ledger's lanes batch it."""
+
+Tally = Counter[str]
+
+
+class Doer:
+    """Carries acts out."""
+
+    def __init__(self, app: App, actors: Sequence[Actor]) -> None:
+        self._app = app
+        self._actors = actors
+        self._places = people.numbers_of(actors)
+        self._provider: Provider
+
+    async def prepare(self) -> None:
+        """Read who may send payments."""
+        self._provider = await self._app.ways_in.providers.get(PROVIDER)
+
+    async def carry_out(self, acts: Sequence[Act], slot_id: str) -> Tally:
+        """Carry out everybody's acts of a slot and count what came of them; `slot_id` begins every id."""
+        tally: Tally = Counter()
+        if any(act.kind is Kind.PAY and act.terms["way"] == Way.CASH_DESK for act in acts):
+            await self._app.ways_in.cash.open_shift(DESK, cashier=CASHIER)
+        few, many = asyncio.Semaphore(_AT_ONCE), asyncio.Semaphore(_USERS_AT_ONCE)
+
+        async def one(act: Act) -> None:
+            async with many if act.kind is Kind.USE else few:
+                try:
+                    tally.update(await self._do(act, f"{slot_id}:{act.actor}"))
+                except DomainError as refused:
+                    if refused.status >= 500 or act.actor == OPERATOR:
+                        raise
+                    tally[f"{act.kind}: {refused.code}"] += 1
+
+        async with asyncio.TaskGroup() as group:
+            for act in acts:
+                group.create_task(one(act))
+        return tally
+
+    async def _do(self, act: Act, act_id: str) -> Mapping[str, int]:
+        terms = act.terms
+        match act.kind:
+            case Kind.JOIN:
+                return await self._join(self._actors[act.actor], terms["life"], terms["plan"], act_id)
+            case Kind.USE:
+                return await self._use(terms["numbers"], act_id)
+            case Kind.PAY:
+                return await self._pay(terms, act_id)
+            case Kind.BANK_FILE:
+                return await self._bank_file(terms["orders"])
+            case _:
+                subscriber = await self._app.subscribers.get(Msisdn(terms["msisdn"]))
+                return {f"{act.kind}: {await self._change(act, subscriber, act_id)}": 1}
+
+    # Coming
+
+    async def _join(self, actor: Actor, life: int, plan: str, act_id: str) -> Mapping[str, int]:
+        """Accede with every number; a company's numbers share one contract and one personal account."""
+        contract_id: ContractId | None = None
+        account: AccountRef | None = None
+        for extra in range(actor.numbers):
+            place = self._places[actor.index] + extra
+            sheet = self._sheet(actor, place, life, plan, f"{act_id}:{extra}", contract_id, account)
+            accession = await self._app.subscribers.accede(sheet)
+            contract_id, account = accession.contract_id, accession.account
+        return {"join": 1, "numbers given": actor.numbers}
+
+    def _sheet(
+        self,
+        actor: Actor,
+        place: int,
+        life: int,
+        plan: str,
+        request_id: str,
+        contract_id: ContractId | None,
+        account: AccountRef | None,
+    ) -> RegistrationSheet:
+        msisdn = people.msisdn_of(place, life)
+        return RegistrationSheet(
+            request_id=request_id,
+            party=PartyData(
+                actor.kind, actor.iin_bin, actor.name, "Алматы, Абай 1", f"{actor.iin_bin}@example.kz", "77011112233"
+            ),
+            plan_code=plan,
+            language=actor.language,
+            origin=OFFICE,
+            msisdn=msisdn,
+            iccid=people.card_of(place, life)[0],
+            contract_id=contract_id,
+            account=account,
+            device_kind=DeviceKind.M2M if actor.device else DeviceKind.PHONE,
+            initial_payment=Tiyn(0) if actor.kind is PartyKind.COMPANY else max(actor.amount, _FIRST_PAYMENT),
+        )
+
+    async def stock(self, life: int) -> None:
+        """Add the numbers and cards of everybody's life to the pool."""
+        subscribers = self._app.subscribers
+        places = range(sum(actor.numbers for actor in self._actors))
+        await subscribers.numbers.add([people.msisdn_of(place, life) for place in places], "ordinary", OFFICE)
+        for start in range(0, len(places), 1_000):
+            cards = [people.card_of(place, life) for place in places[start : start + 1_000]]
+            try:
+                await subscribers.sims.receive(cards, SimKind.SIM, OFFICE)
+            except SimKnownError:
+                continue  # this delivery had come before the run was stopped
+
+    # Paying
+
+    async def _pay(self, terms: Mapping[str, Any], act_id: str) -> Mapping[str, int]:
+        way, msisdn, amount = Way(terms["way"]), Msisdn(terms["msisdn"]), Tiyn(terms["amount"])
+        ways_in = self._app.ways_in
+        match way:
+            case Way.TERMINAL:
+                txn_id = act_id.replace(":", "-")
+                request = TerminalRequest(txn_id, msisdn, amount, self._app.clock.now())
+                answer = await ways_in.terminals.pay(self._provider, request)
+                return {f"pay: {way} {answer.reason}": 1}
+            case Way.CASH_DESK:
+                await ways_in.cash.take(msisdn, amount, cashier=CASHIER, request_id=act_id)
+                return {f"pay: {way} ok": 1}
+            case Way.CARD:
+                subscriber = await self._app.subscribers.get(msisdn)
+                activation = await self._app.cards.activate(subscriber, terms["code"], act_id)
+                return {f"pay: {way} {activation.status}": 1}
+            case Way.BANK:
+                raise AssertionError("payments through the bank come in the bank's file")
+
+    async def _bank_file(self, orders: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
+        """Take the bank's file of the day; what has to be decided by hand the accountant decides."""
+        ways_in, now = self._app.ways_in, self._app.clock.now()
+        day = self._app.calendar.today(now)
+        await ways_in.transfers.take(bank_file(day, orders), f"{day}.txt", actor=ACCOUNTANT)
+        tally: Tally = Counter({f"pay: {Way.BANK} ok": len(orders)})
+        for order in orders:
+            for item in await ways_in.work_list.search(order["number"]):
+                if item.state is ItemState.OPEN and item.document_id is not None:
+                    await ways_in.work_list.allocate(
+                        item.item_id, order["msisdn"], actor=ACCOUNTANT, reason="the payer's own number"
+                    )
+                    tally["work list: allocated"] += 1
+        return tally
+
+    # Changing
+
+    async def _change(self, act: Act, subscriber: Subscriber, act_id: str) -> str:
+        app, terms, subscriber_id = self._app, act.terms, subscriber.subscriber_id
+        match act.kind:
+            case Kind.TRUST:
+                return (await app.trust.give(subscriber, act_id)).status
+            case Kind.CHANGE_PLAN:
+                when = ChangeTime.NOW if terms["now"] else ChangeTime.NEXT_PERIOD
+                quote = await app.subscribers.quote_plan(subscriber_id, terms["plan"], when, _CABINET)
+                return (await app.subscribers.change_plan(quote, _CABINET)).when
+            case Kind.SERVICE_ON:
+                await app.subscribers.switch_service_on(subscriber_id, terms["service"], _CABINET, act_id)
+            case Kind.SERVICE_OFF:
+                await app.subscribers.switch_service_off(subscriber_id, terms["service"], _CABINET)
+            case Kind.LOSE_PHONE:
+                await app.subscribers.suspend(subscriber_id, Ground.LOST_DEVICE, _CABINET, reason="lost")
+            case Kind.FIND_PHONE:
+                await app.subscribers.suspensions.resume_ground(
+                    subscriber_id, Ground.LOST_DEVICE, _CABINET, reason="found"
+                )
+            case Kind.LEAVE:
+                stop_at = app.clock.now() + timedelta(days=terms["in_days"]) if terms["in_days"] else None
+                await app.subscribers.contracts.refuse(subscriber_id, _CABINET, stop_at=stop_at)
+            case _:
+                raise AssertionError(f"{act.kind} is done elsewhere")
+        return "done"
+
+    # Using
+
+    async def _use(self, numbers: Sequence[Mapping[str, Any]], act_id: str) -> Mapping[str, int]:
+        """Use one number after another: those of a company spend from one account, so the order counts."""
+        tally: Tally = Counter()
+        for number in numbers:
+            msisdn, last = Msisdn(number["msisdn"]), None
+            for place, call in enumerate(number["calls"]):
+                visited = call["visited"]
+                if visited is not None and visited != last:
+                    await self._app.charging.entered_network(msisdn, visited)
+                last = visited
+                request = UsageRequest(
+                    request_id=f"{act_id}:{msisdn[-7:]}:{place}",
+                    msisdn=msisdn,
+                    service=Service(call["service"]),
+                    other=call.get("other", ""),
+                    visited=visited,
+                    requested=call["quantity"] if "portions" not in call else None,
+                )
+                grant = await self._call(request, call)
+                tally[f"use: {request.service} {grant.result}"] += 1
+        return tally
+
+    async def _call(self, request: UsageRequest, call: Mapping[str, Any]) -> Grant:
+        """Report usage as one event, or reserve for it, perhaps ask once more, and report at the end.
+
+        What is reported follows from the newest answer alone, so that it is the same when everything is sent again: an
+        answer is repeated as long as nothing was reported after it, and what is stale was reported.
+        """
+        charging = self._app.charging
+        if "portions" not in call:
+            return await charging.event(request)
+        first = grant = await charging.start(request)
+        if call["portions"] > 1 and (grant.given or grant.result is Result.STALE_REQUEST):
+            grant = await charging.update(request.request_id, 1, used=0)
+        if grant.given:
+            await charging.stop(request.request_id, call["portions"], min(grant.granted, call["quantity"]))
+        return first

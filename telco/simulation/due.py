@@ -1,0 +1,61 @@
+"""Scheduled jobs, run when there is something for them to do.
+
+The service looks every few minutes; a simulated year would be mostly looking. So the data are asked first, in one
+statement, which jobs have work. A job that is not known here is run once a day, at night.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from telco.app import App
+from telco.db import queries
+from telco.db.jobs import Job
+
+_PROBES: Final = queries.load("telco.simulation.oracle", "due.sql")
+MOST_ROUNDS: Final = 50
+
+
+class EndlessWorkError(Exception):
+    """A job that has run still has work due at the same moment."""
+
+
+class DueJobs:
+    """The service's jobs and when they are due."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        names = {name.replace("__", ".") for name in _PROBES.names()}
+        self._probed = [job for job in app.jobs.jobs if job.name in names]
+        self._daily = [job for job in app.jobs.jobs if job.name not in names]
+        probes = (f"exists ({getattr(_PROBES, job.name.replace('.', '__'))})" for job in self._probed)
+        self._question = f"select array[{', '.join(probes)}]"
+
+    async def settle(self, *, night: bool) -> None:
+        """Dispatch what waits and run what is due, until nothing does and nothing is.
+
+        The outbox is dispatched to its end before every job, so that a run that was stopped between two of them goes on
+        in the same order.
+
+        Raises:
+            EndlessWorkError: a job leaves its work undone.
+        """
+        if night:
+            for job in self._daily:
+                await self._app.outbox.drain()
+                await self._app.jobs.run_due(job)
+        for _ in range(MOST_ROUNDS):
+            await self._app.outbox.drain()
+            due = await self._due()
+            if not due:
+                return
+            for job in due:
+                await job.body(self._app.clock.now())
+                await self._app.outbox.drain()
+        raise EndlessWorkError(f"{', '.join(job.name for job in due)} at {self._app.clock.now()}")
+
+    async def _due(self) -> list[Job]:
+        now: datetime = self._app.clock.now()
+        answers = await self._app.database.fetchval(self._question, now)
+        return [job for job, due in zip(self._probed, answers, strict=True) if due]

@@ -1,0 +1,111 @@
+"""The auditor of a simulated day: what is wrong tonight, and the figures for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from telco.catalog.catalogue import Catalogue
+from telco.catalog.model import FeeAnchor, Interval, Plan, Renewal, ServiceOffer
+from telco.db import queries
+from telco.db.pool import Connection, Database
+from telco.ledger.audit import audit as audit_ledger
+from telco.simulation.model import Finding
+
+MOST_FINDINGS: Final = 20
+"""Of one check on one day."""
+_CHECKS: Final = queries.load("telco.simulation.oracle", "checks.sql")
+_NOTES: Final = queries.load("telco.simulation.oracle", "notes.sql")
+_SPANS: Final[Mapping[Interval, str]] = {
+    Interval.DAY: "1 day",
+    Interval.WEEK: "7 days",
+    Interval.DAYS_28: "28 days",
+    Interval.DAYS_30: "30 days",
+    Interval.MONTH: "1 month",
+}
+"""Intervals as PostgreSQL counts them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What a day ends with."""
+
+    findings: list[Finding]
+    digest: str
+    figures: dict[str, Any]
+
+
+async def make_notes(connection: Connection, start: datetime, day: date) -> None:
+    """Make the tables of the oracle's notes, in a database that has none."""
+    await connection.execute(_NOTES.make)
+    if await connection.fetchval("select count(*) from simulation.today") == 0:
+        await connection.execute(_NOTES.begin, day, start, start)
+
+
+async def audit_day(connection: Connection, day: date, now: datetime, catalogue: Catalogue) -> Night:
+    """Ask every question about a day, in one transaction that also notes what tomorrow's questions need."""
+    await connection.execute("set local enable_seqscan = off")  # the day's operations are found by time, not by reading
+    await connection.execute(_NOTES.begin, day, now, now)
+    await connection.execute(_NOTES.today_op)
+    await connection.execute("set local enable_seqscan = on")
+    await connection.execute("analyze today_op")
+    await _set_terms(connection, catalogue)
+    for note in (_NOTES.note_periods, _NOTES.supersede, _NOTES.note_debts, _NOTES.forget_debts):
+        await connection.execute(note)
+    findings = []
+    for check in _CHECKS.names():
+        rows = await connection.fetch(f"{getattr(_CHECKS, check)} limit {MOST_FINDINGS}")
+        findings += [Finding(day, check, row["detail"]) for row in rows]
+    night = Night(findings, await connection.fetchval(_NOTES.digest), await _figures(connection))
+    await connection.execute("truncate simulation.bucket")
+    await connection.execute(_NOTES.note_buckets)
+    return night
+
+
+async def audit_everything(database: Database, day: date) -> list[Finding]:
+    """Recompute every balance from the first operation on, as `telco audit` does."""
+    return [Finding(day, f"ledger.{found.check}", str(found)) for found in await audit_ledger(database)]
+
+
+async def _set_terms(connection: Connection, catalogue: Catalogue) -> None:
+    """Note what every published plan and service with a fee costs, and how often."""
+    if await connection.fetchval("select obj_description('simulation.term'::regclass)") == str(catalogue.edition):
+        return
+    plans = [plan for versions in catalogue.plan_versions.values() for plan in versions if _repeats(plan)]
+    offers = [offer for versions in catalogue.service_versions.values() for offer in versions if offer.fee_interval]
+    rows = [*map(_plan_term, plans), *map(_service_term, offers)]
+    await connection.execute(_NOTES.set_terms, *map(list, zip(*rows, strict=True)))
+    await connection.execute(f"comment on table simulation.term is '{int(catalogue.edition)}'")
+
+
+def _repeats(plan: Plan) -> bool:
+    return plan.fee > 0 or any(allowance.renew is Renewal.INTERVAL for allowance in plan.allowances)
+
+
+def _plan_term(plan: Plan) -> tuple[object, ...]:
+    name, calendar = f"{plan.code}.{plan.version}", plan.fee_anchor is FeeAnchor.CALENDAR
+    return "plan", name, _SPANS[plan.fee_interval], calendar, plan.proration, plan.fee, plan.joining_price
+
+
+def _service_term(offer: ServiceOffer) -> tuple[object, ...]:
+    assert offer.fee_interval is not None
+    return "service", f"{offer.code}.{offer.version}", _SPANS[offer.fee_interval], False, False, offer.price, 0
+
+
+async def _figures(connection: Connection) -> dict[str, Any]:
+    row = await connection.fetchrow(_NOTES.figures)
+    assert row is not None
+    moved = await connection.fetch(_NOTES.moved)
+    return {
+        **dict(row),
+        "moved": {row["account"]: row["moved"] for row in moved},
+        "suspended": {row["ground"]: row["numbers"] for row in await connection.fetch(_NOTES.suspended)},
+        "debts": {row["age"]: row["debt"] for row in await connection.fetch(_NOTES.debts_by_age)},
+    }
+
+
+def is_last_of_month(day: date) -> bool:
+    """Tell whether a month ends with a day."""
+    return (day + timedelta(days=1)).day == 1

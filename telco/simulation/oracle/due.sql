@@ -1,0 +1,37 @@
+-- name: ledger__sweep_holds
+-- Holds past their deadline.
+select from ledger.bucket b, jsonb_each(b.holds) h
+where b.holds is not null and (h.value ->> 0)::bigint <= extract(epoch from $1::timestamptz) * 1000000
+
+-- name: ledger__expire_buckets
+-- Buckets past their end.
+select from ledger.bucket where valid_until <= $1 and (balance <> held or held = 0)
+
+-- name: subscribers__lapse_plans
+-- Promotional plans that have lasted.
+select from subscribers.subscription where state <> 'ended' and plan_until <= $1
+
+-- name: subscribers__end_stopped
+-- Subscriptions whose date to stop has come.
+select from subscribers.subscription where state <> 'ended' and stop_at <= $1
+
+-- name: subscribers__end_services
+-- Services whose term is over.
+select from subscribers.service where state <> 'off' and until_at <= $1
+
+-- name: subscribers__end_suspensions
+-- Suspensions whose planned end has come.
+select from subscribers.suspension where ended_at is null and ends_at <= $1
+
+-- name: billing__fees
+-- Fees to take.
+select from subscribers.subscription
+where state <> 'ended' and next_fee_at <= $1 and (stop_at is null or stop_at > $1)
+  and (plan_until is null or plan_until > $1)
+union all
+select from subscribers.service v join subscribers.subscription s using (subscription_id)
+where v.state <> 'off' and v.next_fee_at <= $1 and s.state <> 'ended' and (s.stop_at is null or s.stop_at > $1)
+
+-- name: billing__trust_payments
+-- Trust payments past their last moment.
+select from billing.trust_payment where ended_at is null and usable_until <= $1

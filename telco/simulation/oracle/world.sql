@@ -1,0 +1,22 @@
+-- name: seats
+-- Every number that an actor has or had, with what its owner knows of it.
+select p.iin_bin, s.subscription_id, s.msisdn, s.state = 'active' as live, s.settlement, s.brand, s.plan_code,
+       s.plan_version, s.plan_state, s.next_fee_at, s.shard, s.account_id, b.balance - b.held as main,
+       array(select v.code from subscribers.service v
+             where v.subscription_id = s.subscription_id and v.state = 'on' and v.single order by v.code) as services,
+       exists (select from subscribers.suspension x
+               where x.subscription_id = s.subscription_id and x.ended_at is null and x.ground = 'lost_device') as lost
+from subscribers.subscription s
+join subscribers.party p on p.party_id = s.party_id
+join ledger.bucket b on b.shard = s.shard and b.account_id = s.account_id and b.bucket_no = 0
+order by s.subscription_id;
+
+-- name: debts
+-- What those in credit settlement owe, by IIN or BIN.
+select p.iin_bin, sum(greatest(-b.balance, 0))::bigint as owed
+from subscribers.personal_account a
+join subscribers.contract c on c.contract_id = a.contract_id
+join subscribers.party p on p.party_id = c.party_id
+join ledger.bucket b on b.shard = a.shard and b.account_id = a.account_id and b.bucket_no = 0
+where b.balance < 0
+group by p.iin_bin;

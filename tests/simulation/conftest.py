@@ -1,0 +1,41 @@
+"""Short runs of the simulation, on a database of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from telco.app import App
+from telco.db.embedded import EmbeddedPostgres
+from telco.kernel.clock import ManualClock
+from telco.simulation.engine import Simulation
+from telco.simulation.home import opened
+from telco.simulation.model import Scenario
+from tests.conftest import TEMPLATE, administer
+
+SMALL = Scenario(subscribers=12, seed=7)
+
+
+@pytest.fixture
+async def service(database_url: str, redis_url: str) -> AsyncIterator[tuple[App, ManualClock]]:
+    """The service as the simulation opens it, with the clock at the first day."""
+    async with opened(database_url, redis_url) as service:
+        yield service
+
+
+@pytest.fixture
+async def simulation(service: tuple[App, ManualClock]) -> Simulation:
+    """The small scenario, ready to run."""
+    simulation = Simulation(*service, SMALL)
+    await simulation.prepare()
+    return simulation
+
+
+@pytest.fixture
+async def other_database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """The URL of a second database, for a run to compare with."""
+    name = "simulated"
+    await administer(postgres, f"create database {name} template {TEMPLATE}")
+    yield postgres.url(name)
+    await administer(postgres, f"drop database {name} with (force)")

@@ -1,0 +1,81 @@
+"""The oracle sees what is wrong: each test breaks one thing in the books of a few days and reads what is said of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from telco.app import App
+from telco.db.pool import Connection
+from telco.kernel.clock import ManualClock
+from telco.simulation.engine import Simulation, day_of
+from telco.simulation.model import Finding
+from telco.simulation.oracle import auditor
+
+DAYS = 4
+
+SOMEBODY = "(select min(subscription_id) from subscribers.subscription where settlement = 'prepaid' and {})"
+RICH = SOMEBODY.format(
+    "plan_state = 'active' and plan_code in ('activ-week', 'kcell-start') and exists (select from ledger.bucket b "
+    "where (b.shard, b.account_id, b.bucket_no) = (subscription.shard, subscription.account_id, 0) and b.balance >= 0)"
+)
+
+BREAKS = {
+    "books": f"""update ledger.bucket b set balance = balance + 1 from subscribers.subscription s
+        where s.subscription_id = {RICH} and (b.shard, b.account_id, b.bucket_no) = (s.shard, s.account_id, 0)""",
+    "plan_skipped": f"delete from simulation.period where kind = 'plan' and owner_id = {RICH}",
+    "billed_twice": f"""insert into simulation.period (kind, owner_id, op_id, name, starts, ends, change_id, cost)
+        select kind, owner_id, op_id || '~', name, starts + 1, ends, '', cost from simulation.period
+        where kind = 'plan' and owner_id = {RICH};
+        update simulation.period set starts = {{today}} where op_id like '%~'""",
+    "fee_late": f"update subscribers.subscription set next_fee_at = acceded_at where subscription_id = {RICH}",
+    "waits_with_money": f"""update subscribers.subscription set plan_state = 'awaiting_payment'
+        where subscription_id = {RICH};
+        update ledger.bucket b set balance = 99999999 from subscribers.subscription s
+        where s.subscription_id = {RICH} and (b.shard, b.account_id, b.bucket_no) = (s.shard, s.account_id, 0)""",
+    "suspended_without_ground": f"""insert into subscribers.suspension
+        (subscription_id, ground, scopes, reference, reason, author, started_at)
+        select subscription_id, 'money', '{{{{outgoing}}}}', 'x', 'x', 'x', acceded_at from subscribers.subscription
+        where subscription_id = {RICH}""",
+    "end_missed": f"update subscribers.subscription set stop_at = acceded_at where subscription_id = {RICH}",
+    "outbox": "insert into kernel.outbox (topic, key, payload, created_at) values ('t', 'k', '{{}}', now())",
+}
+
+
+class _RolledBackError(Exception):
+    """Ends a transaction whose work is not wanted."""
+
+
+async def test_every_break_is_seen(simulation: Simulation, service: tuple[App, ManualClock]) -> None:
+    """Each on the same four days, in a transaction that is rolled back."""
+    app, clock = service
+    assert await simulation.run(DAYS) == []
+    assert await _checks_that_speak(app, clock, "select") == set()
+    seen = {name: await _checks_that_speak(app, clock, statements) for name, statements in BREAKS.items()}
+    assert {name: name in checks for name, checks in seen.items()} == dict.fromkeys(BREAKS, True)
+
+
+async def _checks_that_speak(app: App, clock: ManualClock, statements: str) -> set[str]:
+    today = day_of(DAYS - 1)
+    findings: list[Finding] = []
+
+    async def body(connection: Connection) -> None:
+        await connection.execute(statements.format(today=f"date '{today}'"))
+        night = await auditor.audit_day(connection, today, clock.now() + timedelta(seconds=1), app.catalog.current())
+        findings.extend(night.findings)
+        raise _RolledBackError
+
+    with pytest.raises(_RolledBackError):
+        await app.database.transact("test.break", body)
+    return {finding.check for finding in findings}
+
+
+async def test_the_whole_ledger_is_audited_at_the_end(simulation: Simulation, service: tuple[App, ManualClock]) -> None:
+    """What the day's questions cannot see, because it was noted so the night before, the last audit finds."""
+    app, _ = service
+    await simulation.run(DAYS)
+    for schema in ("ledger", "simulation"):
+        await app.database.fetch(f"update {schema}.bucket set balance = balance + 5 where bucket_no = 0")
+    findings = await simulation.run(DAYS + 1)
+    assert "ledger.buckets" in {finding.check for finding in findings}
