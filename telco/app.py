@@ -21,6 +21,10 @@ from telco.billing.cards import PaymentCards
 from telco.billing.collection import http as collection_http
 from telco.billing.collection import jobs as collection_jobs
 from telco.billing.collection.service import Collection
+from telco.billing.company import contact_http
+from telco.billing.company import http as company_http
+from telco.billing.company import jobs as company_jobs
+from telco.billing.company.together import Companies
 from telco.billing.fees import FeeRunner
 from telco.billing.instalments import http as instalments_http
 from telco.billing.instalments import jobs as instalments_jobs
@@ -165,6 +169,8 @@ class App:
             self._obligations,
             self.catalog.current,
             self.ways_in,
+        self.companies = Companies(
+            self.database, clock, self.calendar, self.ledger, self.invoicing, self.ways_in, staff.encode()
         )
 
     async def _obligations(self, connection: Connection, accounts: Sequence[AccountRef]) -> list[Obligation]:
@@ -252,6 +258,7 @@ class App:
             *bonus_jobs.jobs(self.bonuses),
             *instalments_jobs.jobs(self.instalments, self.bureaus),
             *refunds_jobs.jobs(self.ways_out.closing, self.ways_out.payouts),
+            *company_jobs.jobs(self.companies.payments),
             *charging_jobs.jobs(self.charging),
             *web_jobs.jobs(self.database, self.clock),
         ):
@@ -268,6 +275,7 @@ class App:
         instalments_http.routes(api, self.instalments, self.port_out, self.bureaus, self.subscribers)
         collection_http.routes(api, self.collection, self.subscribers)
         refunds_http.routes(api, self.ways_out)
+        company_http.routes(api, self.companies)
         charging_http.routes(api, self.charging)
         return api
 
@@ -323,6 +331,7 @@ class App:
             public_url=settings.http.public_url,
         )
         terminal_http.add_routes(web, self.ways_in, self.translator)
+        contact_http.add_routes(web, self.companies)
         server = await start_server(web, settings.http.host, settings.http.port)
         self._closing.push_async_callback(server.stop)
         return server

@@ -144,7 +144,8 @@ class BankTransfers:
                 await connection.execute(Q.set_document, document_id, "work_list", None)
                 return True
             named, target = decided
-            payment = await self._payments.credit(connection, self.payment(key, document, named, target))
+            shares = (Share(target, document.amount, named),)
+            payment = await self._payments.credit(connection, self.payment(key, document, named, shares))
             await connection.execute(Q.set_document, document_id, "credited", payment.payment_id)
             return True
 
@@ -164,7 +165,12 @@ class BankTransfers:
         return decision, resolved
 
     def payment(
-        self, key: str, document: BankDocument, named: str, target: Target, actor: str = "system:bank_files"
+        self,
+        key: str,
+        document: BankDocument,
+        named: str,
+        shares: tuple[Share, ...],
+        actor: str = "system:bank_files",
     ) -> NewPayment:
         """Make the payment of a document."""
         received = document.received_on or document.document_date
@@ -173,7 +179,7 @@ class BankTransfers:
             source=document.receiver_account,
             external_id=key,
             named=named,
-            shares=(Share(target, document.amount, named),),
+            shares=shares,
             paid_at=self._calendar.start_of_day(received),
             booked_by=actor,
             request_id=f"bank:{key}",

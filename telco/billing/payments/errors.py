@@ -170,6 +170,22 @@ class WorkItemNoMoneyError(DomainError):
     item_id: int
 
 
+class WorkItemSharesError(DomainError):
+    """The shares are not the money of the item {item_id} of the work list."""
+
+    code = "work_item_shares"
+    status = 422
+    item_id: int
+
+
+class WorkItemNotCompanyError(DomainError):
+    """The item {item_id} of the work list is not a company's payment."""
+
+    code = "work_item_not_company"
+    status = 409
+    item_id: int
+
+
 class ShiftNeededError(DomainError):
     """Open a shift at a cash desk first."""
 

@@ -221,6 +221,26 @@ where state = $1 and ($2::text is null or kind = $2) and item_id > $3 order by i
 -- Items by the id of what came in.
 select * from payments.work_item where external_id = $1 order by item_id limit $2;
 
+-- name: items_with_reason
+-- Open items of a kind with a reason, the oldest first.
+select * from payments.work_item
+where state = 'open' and kind = $1 and reason = $2 order by item_id limit $3;
+
+-- name: items_of_order
+-- Open items of a payment order, by who pays, its number and day.
+select w.* from payments.bank_document d join payments.work_item w using (document_id)
+where d.payer_id = $1 and d.number = $2 and d.document_date = $3 and w.state = 'open' and w.reason = any($4::text[])
+order by w.item_id;
+
+-- name: item
+-- An item.
+select * from payments.work_item where item_id = $1;
+
+-- name: note_item
+-- Why an open item waits, more exactly, and what is proposed.
+update payments.work_item set reason = $2, proposal = $3, facts = facts || $4
+where item_id = $1 and state = 'open';
+
 -- name: lock_item
 -- An item while it is decided.
 select * from payments.work_item where item_id = $1 for update;

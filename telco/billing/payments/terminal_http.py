@@ -127,7 +127,7 @@ class _Face:
 
     async def _provider(self, request: web.Request) -> Provider:
         try:
-            return await self._ways.providers.authenticate(*_credentials(request.headers.get("Authorization", "")))
+            return await self._ways.providers.authenticate(*credentials(request.headers.get("Authorization", "")))
         except ProviderKeyError as error:
             challenge = {"WWW-Authenticate": 'Basic realm="payments", charset="UTF-8"'}
             raise RequestRefused(error, headers=challenge) from None
@@ -146,7 +146,7 @@ class _Face:
         return web.Response(text=text, content_type="text/xml", charset="utf-8", headers={"Cache-Control": "no-store"})
 
 
-def _credentials(header: str) -> tuple[str, str]:
+def credentials(header: str) -> tuple[str, str]:
     """Read HTTP Basic; what is not it is nobody's."""
     scheme, _, given = header.partition(" ")
     if scheme.lower() != "basic":

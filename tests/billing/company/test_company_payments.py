@@ -1,0 +1,299 @@
+"""A company's payment goes where its purpose, register or letter says, to the tiyn; the rest waits, with a proposal."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+
+import asyncpg
+import pytest
+
+from telco.billing.company.errors import (
+    NothingToProposeError,
+    PayeesRefusedError,
+    ProposalChangedError,
+    SheetEndedError,
+    SheetExistsError,
+    SheetFileError,
+    SumsDifferError,
+)
+from telco.billing.company.model import Named, Order, SheetKind, SheetState
+from telco.billing.payments.errors import WorkItemDecidedError, WorkItemNotCompanyError
+from telco.billing.payments.model import CorrectionKind, ItemState, PaymentState, WorkItem
+from telco.kernel.money import Tiyn, tenge
+from telco.ledger import model as ledger_model
+from telco.subscribers.model import EndGround, Subscriber
+from tests.billing.company.conftest import ACCOUNTANT, COMPANY, Books
+from tests.billing.payments.bank import bank_file, document
+from tests.world import CLERK
+
+OTHER = Order(COMPANY, "2", date(2026, 3, 1))
+
+
+async def owe(books: Books, subscriber: Subscriber, amount: str, op_id: str = "used") -> None:
+    charge = ledger_model.sum_charge(tenge(amount), money=("main",))
+    op = ledger_model.debit(subscriber.account, op_id, charge, contra="revenue.roaming", forced=True)
+    await books.world.ledger.submit(op)
+
+
+async def mains(books: Books, *subscribers: Subscriber) -> list[Tiyn]:
+    return [await books.world.main(subscriber) for subscriber in subscribers]
+
+
+async def cash(books: Books) -> Tiyn:
+    query = "select coalesce(sum(-amount), 0)::bigint from ledger.operator_total where operator_account = 'cash.bank'"
+    return Tiyn(await books.world.database.fetchval(query))
+
+
+@pytest.mark.clause("PSC-3.2.4-1", "PSC-3.2.4-4")
+async def test_a_purpose_with_two_numbers_is_one_payment_in_two_parts(books: Books) -> None:
+    """8,000.50 = 5,000.00 + 3,000.50"""
+    one, two = await books.number_of(), await books.number_of()
+    purpose = f"За услуги связи {one.msisdn} - 5 000,00 тг, л/с {two.account} сумма 3000-50, в т.ч. НДС 16%"
+    await books.came(purpose, "8000.50", "417")
+    assert await mains(books, one, two) == [tenge(5000), tenge("3000.50")]
+    assert await books.waiting() == []
+    [payment] = await books.payments.search("417")
+    assert (payment.amount, payment.part_count, payment.payer_id) == (tenge("8000.50"), 2, COMPANY)
+    parts = await books.payments.parts(payment.payment_id)
+    assert [(part.named, part.amount) for part in parts] == [
+        (one.msisdn, tenge(5000)),
+        (str(two.account), tenge("3000.50")),
+    ]
+    assert await books.payments.search(two.msisdn) == [payment]
+    assert await cash(books) == tenge("8000.50")
+    [row] = await books.world.database.fetch("select manner, reason from company_payments.allocation")
+    assert (row["manner"], row["reason"]) == ("purpose", "as the purpose says")
+
+
+@pytest.mark.clause("PSC-3.2.4-4")
+@pytest.mark.parametrize(
+    ("purpose", "reason"),
+    [
+        ("за {one} - 5000, {two} - 3000", "sums_differ"),
+        ("за {one} и {two}", "sum_missing"),
+        ("за {one} - 4000, {two} - 3000, {three} - 3000", "too_many_named"),
+        ("за {one} - 5000, {one} - 5000", "named_twice"),
+        ("за связь", "nothing_named"),
+        ("по реестру № 7", "sheet_missing"),
+        ("согласно сопроводительному письму", "sheet_missing"),
+        ("илеспе хатка сайкес", "sheet_missing"),
+        ("за 77770000000", "payee_refused"),
+        ("по счету KC-2026-0000009", "payee_refused"),
+        ("за {one} 5000 и 5000", "sums_differ"),
+        ("за {one} 5000 тг и 5000 тг", "ambiguous"),
+    ],
+)
+async def test_what_is_not_clear_is_not_guessed(books: Books, purpose: str, reason: str) -> None:
+    one, two, three = [await books.number_of() for _ in range(3)]
+    text = purpose.format(one=one.msisdn, two=two.msisdn, three=three.msisdn)
+    await books.came(text, "10000.00")
+    [item] = await books.waiting()
+    assert (item.reason, item.proposal, item.amount) == (reason, "oldest_debt_first", tenge(10_000))
+    assert await mains(books, one, two, three) == [0, 0, 0]
+
+
+@pytest.mark.clause("PSC-3.2.4-2", "PSC-3.2.4-4")
+@pytest.mark.parametrize("register_first", [True, False])
+async def test_a_register_and_its_payment_meet_whichever_comes_first(books: Books, register_first: bool) -> None:
+    """3 lines: 1,000 + 2,000 + 0.01 = 3,000.01"""
+    numbers = [await books.number_of() for _ in range(3)]
+    amounts = ("1000", "2 000,00", "0.01")
+    lines = [(number.msisdn, amount) for number, amount in zip(numbers, amounts, strict=True)]
+    if register_first:
+        assert (await books.send(lines)).state is SheetState.WAITING
+        await books.came("Оплата по реестру", "3000.01")
+    else:
+        await books.came("Оплата по реестру", "3000.01")
+        assert [item.reason for item in await books.waiting()] == ["sheet_missing"]
+        assert (await books.send(lines)).state is SheetState.USED
+    assert await mains(books, *numbers) == [tenge(1000), tenge(2000), Tiyn(1)]
+    assert await books.waiting() == []
+    again = await books.send(lines)
+    assert (again.state, again.replayed) == (SheetState.USED, True)
+    with pytest.raises(SheetEndedError):
+        await books.send(lines[:1])
+    assert await cash(books) == tenge("3000.01")
+
+
+@pytest.mark.clause("PSC-3.2.4-3", "PSC-3.2.4-4")
+async def test_a_letter_names_more_than_two(books: Books) -> None:
+    numbers = [await books.number_of() for _ in range(3)]
+    lines = [(str(number.account), "100") for number in numbers]
+    await books.send(lines, kind=SheetKind.LETTER)
+    await books.came("Оплата согласно сопроводительному письму № 12", "300.00")
+    assert await mains(books, *numbers) == [tenge(100)] * 3
+
+
+@pytest.mark.clause("PSC-3.2.4-4")
+async def test_a_register_that_does_not_add_up_is_not_followed(books: Books) -> None:
+    """2,000.00 came, the register says 1,999.99."""
+    one = await books.number_of()
+    await books.send([(one.msisdn, "1999.99")])
+    await books.came("по реестру", "2000.00")
+    [item] = await books.waiting()
+    assert (item.reason, await books.world.main(one)) == ("sheet_differs", 0)
+    [sheet] = await books.companies.sheets.of_company(COMPANY, None, 10)
+    await books.companies.sheets.withdraw(sheet.sheet_id, actor=ACCOUNTANT, reason="wrong")
+    await books.send([(one.msisdn, "2000.00")])  # the corrected one finds the payment
+    assert await books.world.main(one) == tenge(2000)
+
+
+@pytest.mark.clause("PSC-3.2.4-4")
+async def test_a_register_against_what_the_purpose_says_is_for_people(books: Books) -> None:
+    one, two = await books.number_of(), await books.number_of()
+    await books.send([(one.msisdn, "1000")])
+    await books.came(f"за {two.msisdn}", "1000.00")
+    assert [item.reason for item in await books.waiting()] == ["contradiction"]
+    assert await mains(books, one, two) == [0, 0]
+
+
+async def test_a_second_register_of_an_order_needs_the_first_withdrawn(books: Books) -> None:
+    one = await books.number_of()
+    first = await books.send([(one.msisdn, "1000")])
+    with pytest.raises(SheetExistsError):
+        await books.send([(one.msisdn, "2000")])
+    assert (await books.send([(one.msisdn, "1000")])).sheet_id == first.sheet_id
+    assert (await books.send([(one.msisdn, "1000")], order=OTHER)).sheet_id != first.sheet_id
+    with pytest.raises(SheetFileError) as refused:
+        await books.send([(one.msisdn, "1"), ("77770000000", "1")], order=Order(COMPANY, "3", date(2026, 3, 1)))
+    assert (refused.value.row, refused.value.why.params["why"]) == (3, "unknown")
+
+
+async def the_item(books: Books) -> WorkItem:
+    [item] = await books.waiting()
+    return item
+
+
+@pytest.mark.clause("PSC-3.2.4-4", "PSC-6.3.5")
+async def test_the_proposal_is_the_oldest_debt_over_all_accounts_of_the_company(books: Books) -> None:
+    """1,000 for debts of 300 (of an ended contract) and 200; the remaining 500 are an advance on the first account."""
+    first, second, ended = [await books.number_of() for _ in range(3)]
+    stranger = await books.world.subscriber()
+    await owe(books, second, "200")
+    await owe(books, ended, "300")
+    await owe(books, stranger, "900")
+    await books.world.subscribers.contracts.end(ended.subscriber_id, EndGround.REFUSAL, CLERK)
+    await books.came("за связь", "1000.00")
+    item = await the_item(books)
+    proposal = await books.companies.proposals.of(item)
+    assert proposal.unclear == "nothing_named"
+    assert {(str(line.account), line.amount, line.why) for line in proposal.lines} == {
+        (str(second.account), tenge(200), "debt on no invoice"),
+        (str(ended.account), tenge(300), "debt on no invoice"),
+        (str(first.account), tenge(500), "advance"),
+    }
+    done = await books.companies.payments.accept(
+        books.companies.proposals, item.item_id, proposal.mark, actor=ACCOUNTANT, reason="the payer agreed"
+    )
+    assert (done.state, done.decision, done.decided_by) == (ItemState.ALLOCATED, "the payer agreed", ACCOUNTANT)
+    assert await mains(books, first, second, ended, stranger) == [tenge(500), 0, 0, tenge(-900)]
+    manner = await books.world.database.fetchval("select manner from company_payments.allocation")
+    assert manner == "oldest_debt"
+
+
+@pytest.mark.clause("PSC-3.2.4-4")
+async def test_what_is_accepted_is_what_was_seen(books: Books) -> None:
+    first, second = await books.number_of(), await books.number_of()
+    await owe(books, second, "200")
+    await books.came("за связь", "1000.00")
+    item = await the_item(books)
+    seen = await books.companies.proposals.of(item)
+    await owe(books, first, "50")  # between the look and the acceptance
+    with pytest.raises(ProposalChangedError):
+        await books.companies.payments.accept(
+            books.companies.proposals, item.item_id, seen.mark, actor=ACCOUNTANT, reason="r"
+        )
+    assert await mains(books, first, second) == [tenge(-50), tenge(-200)]
+
+
+@pytest.mark.clause("PSC-3.2.4-4")
+async def test_an_accountant_allocates_otherwise(books: Books) -> None:
+    one, two = await books.number_of(), await books.number_of()
+    await books.came("за связь", "1000.00")
+    item = await the_item(books)
+
+    async def allocate(*named: tuple[str, str]) -> WorkItem:
+        lines = [Named(name, tenge(amount)) for name, amount in named]
+        return await books.companies.payments.allocate(item.item_id, lines, actor=ACCOUNTANT, reason="they called")
+
+    with pytest.raises(SumsDifferError):
+        await allocate((one.msisdn, "999.99"))
+    with pytest.raises(PayeesRefusedError):
+        await allocate((one.msisdn, "500"), ("77770000000", "500"))
+    await allocate((one.msisdn, "999.99"), (str(two.account), "0.01"))
+    assert await mains(books, one, two) == [tenge("999.99"), Tiyn(1)]
+    with pytest.raises(WorkItemDecidedError):
+        await allocate((one.msisdn, "1000"))
+
+
+async def test_a_payer_without_accounts_gets_no_proposal(books: Books) -> None:
+    await books.came("за связь", "1000.00")
+    item = await the_item(books)
+    with pytest.raises(NothingToProposeError):
+        await books.companies.proposals.of(item)
+
+
+async def test_a_persons_item_is_not_a_companys(books: Books) -> None:
+    await books.transfers.take(bank_file(document("за связь")), "f", actor=ACCOUNTANT)
+    item = await the_item(books)
+    with pytest.raises(WorkItemNotCompanyError):
+        await books.companies.payments.allocate(item.item_id, [], actor=ACCOUNTANT, reason="r")
+
+
+@pytest.mark.clause("PSC-3.1.8", "PSC-3.2.4-4")
+async def test_a_part_of_a_companys_payment_is_corrected_on_its_own(books: Books) -> None:
+    one, two, right = [await books.number_of() for _ in range(3)]
+    await books.came(f"за {one.msisdn} - 600 тг, {two.msisdn} - 400 тг", "1000.00", "9")
+    [payment] = await books.payments.search("9")
+    correction = await books.corrections.request(
+        payment.payment_id,
+        CorrectionKind.MOVE,
+        target=right.msisdn,
+        reason="a wrong digit",
+        actor="staff:anna",
+        request_id="c1",
+        part_no=2,
+        amount=tenge(150),
+    )
+    await books.corrections.approve(correction.correction_id, actor="staff:bolat", decision="checked")
+    assert await mains(books, one, two, right) == [tenge(600), tenge(250), tenge(150)]
+    now = await books.payments.get(payment.payment_id)
+    assert (now.state, now.part_count, now.amount) == (PaymentState.CORRECTED, 3, tenge(1000))
+
+
+@pytest.mark.clause("PSC-3.2.4-4")
+async def test_many_machines_allocate_a_payment_once(books: Books) -> None:
+    numbers = [await books.number_of() for _ in range(3)]
+    await books.send([(number.msisdn, "100") for number in numbers])
+    raw = bank_file(document("по реестру", "300.00", ПлательщикИНН=COMPANY))
+    await books.transfers.take(raw, "f", actor=ACCOUNTANT)
+    await asyncio.gather(*(books.companies.payments.process() for _ in range(6)))
+    assert await mains(books, *numbers) == [tenge(100)] * 3
+    assert (await books.waiting(), await cash(books)) == ([], tenge(300))
+
+
+@pytest.mark.clause("PSC-3.2.4-4")
+async def test_a_crash_in_the_middle_of_a_split_leaves_all_of_it_on_the_list(books: Books) -> None:
+    """The connection dies at the second of three parts: nothing is credited, and the job does it whole later."""
+    numbers = [await books.number_of() for _ in range(3)]
+    database = books.world.database
+    await database.fetch(
+        f"""
+        create function payments.die() returns trigger language plpgsql as $$ begin
+            if new.msisdn = '{numbers[1].msisdn}' then perform pg_terminate_backend(pg_backend_pid()); end if;
+            return null;
+        end $$
+        """
+    )
+    await database.fetch(
+        "create trigger die after insert on payments.part for each row execute function payments.die()"
+    )
+    await books.send([(number.msisdn, "100") for number in numbers])
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        await books.came("по реестру", "300.00")
+    assert await mains(books, *numbers) == [0, 0, 0]
+    assert [item.reason for item in await books.waiting()] == ["company"]
+    await database.fetch("drop trigger die on payments.part")
+    assert (await books.companies.payments.process()).allocated == 1
+    assert await mains(books, *numbers) == [tenge(100)] * 3
