@@ -10,13 +10,11 @@ import pytest
 from telco.billing.company.model import Order, Sheet, SheetKind
 from telco.billing.company.together import Companies
 from telco.billing.payments.model import ItemState, WorkItem
-from telco.kernel.i18n import Language
-from telco.kernel.msisdn import Msisdn
-from telco.subscribers import rules
-from telco.subscribers.model import DeviceKind, PartyData, PartyKind, RegistrationSheet, SimKind, Subscriber
+from telco.subscribers.model import Subscriber
+from tests.billing.company.people import company_number
 from tests.billing.payments.bank import COMPANY, bank_file, document
 from tests.billing.payments.conftest import OUR_ACCOUNT, Desk
-from tests.world import CLERK, PEPPER, World
+from tests.world import PEPPER, World
 
 __all__ = ["COMPANY"]
 
@@ -57,27 +55,7 @@ class Books(Desk):
 
     async def number_of(self, iin_bin: str = COMPANY, plan: str = "kcell-m2m") -> Subscriber:
         """Accede a number of a company, on a contract and account of its own."""
-        world, serial = self.world, next(self.world._serials)
-        msisdn = Msisdn(f"7701{serial:07d}")
-        iccid = f"897010{serial:012d}"
-        iccid += rules.luhn_digit(iccid)
-        await world.subscribers.numbers.add([msisdn], "ordinary", CLERK)
-        await world.subscribers.sims.add(iccid, f"40101{serial:010d}", SimKind.SIM, CLERK)
-        party = PartyData(PartyKind.COMPANY, iin_bin, "Алтын ЖШС", "Алматы, Абай 2", "altyn@example.kz", "77011112233")
-        sheet = RegistrationSheet(
-            request_id=f"company-{serial}",
-            party=party,
-            plan_code=plan,
-            language=Language.RU,
-            device_kind=DeviceKind.M2M if plan == "kcell-m2m" else DeviceKind.PHONE,
-            origin=CLERK,
-            msisdn=msisdn,
-            iccid=iccid,
-        )
-        accession = await world.subscribers.accede(sheet)
-        found = await world.subscribers.find(accession.msisdn)
-        assert found is not None
-        return found
+        return await company_number(self.world, iin_bin, plan)
 
 
 @pytest.fixture
