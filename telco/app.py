@@ -43,6 +43,7 @@ from telco.billing.refunds import http as refunds_http
 from telco.billing.refunds import jobs as refunds_jobs
 from telco.billing.refunds.notices import RefundNotices
 from telco.billing.refunds.ways import WaysOut
+from telco.billing.statements import Statements
 from telco.billing.trust import TrustPayments
 from telco.catalog import http as catalog_http
 from telco.catalog.service import CatalogService
@@ -53,6 +54,8 @@ from telco.commands import menu
 from telco.db.jobs import JobRunner
 from telco.db.outbox import Dispatcher
 from telco.db.pool import Connection, Database
+from telco.email import jobs as email_jobs
+from telco.email.service import Email
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock, SystemClock
 from telco.kernel.i18n import Translator
@@ -139,6 +142,7 @@ class App:
             self.database, clock, self.calendar, self.ledger, self.subscribers, self.catalog.current
         )
         self.collection = Collection(self.database, clock, self.calendar, self.ledger, self.subscribers)
+        self.email = Email(self.database, clock, settings.email)
         self.limits = CreditLimits(self.database, clock, self.ledger, self.catalog.current)
         self.cards = PaymentCards(self.database, clock, self.calendar, self.ledger, self.trust, self.invoicing, pepper)
         self.instalments = Instalments(
@@ -195,7 +199,10 @@ class App:
             self.cards,
             self.catalog,
             self.instalments,
+            self.invoicing,
             self.ledger,
+            self.limits,
+            Statements(self.database, clock, self.calendar, self.ledger, self.subscribers, self.email, self.translator),
             self.subscribers,
             self.trust,
         )
@@ -261,6 +268,7 @@ class App:
             *refunds_jobs.jobs(self.ways_out.closing, self.ways_out.payouts),
             *company_jobs.jobs(self.companies.payments),
             *charging_jobs.jobs(self.charging),
+            *email_jobs.jobs(self.email),
             *web_jobs.jobs(self.database, self.clock),
         ):
             self.jobs.add(job)
@@ -299,6 +307,7 @@ class App:
         """Begin with what others stand on; what takes new work comes last, and so is the first to stop."""
         await self._run(self.catalog)
         await self._run(self.outbox)
+        await self._run(self.email)
         server = await self._serve_http()
         self._closing.push_async_callback(self._faces.stop)
         await self._run(self.sms)
@@ -306,7 +315,7 @@ class App:
         log.info("service_started", url=server.url)
         return server
 
-    async def _run(self, part: CatalogService | Dispatcher | SmsService | JobRunner) -> None:
+    async def _run(self, part: CatalogService | Dispatcher | Email | SmsService | JobRunner) -> None:
         await part.start()
         self._closing.push_async_callback(part.stop)
 

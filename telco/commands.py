@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from telco.billing import account_commands as account
 from telco.billing import commands as billing
 from telco.billing.bonus import commands as bonus
 from telco.billing.instalments import commands as instalments
@@ -23,6 +24,7 @@ TITLES = {
     "": Text("Menu"),
     "2": Text("Plan"),
     "3": Text("Services"),
+    "6": Text("Payments and charges"),
     "8": Text("Settings and help"),
     "8*6": Text("Bonuses and devices"),
 }
@@ -40,7 +42,11 @@ COMMANDS: tuple[Command, ...] = (
     catalog.about_service,
     billing.activate_card,
     billing.trust_payment,
+    account.tell_due,
+    account.tell_payments,
     billing.tell_charges,
+    account.ask_limit,
+    account.send_statement,
     sms.call_me,
     subscribers.choose_language,
     subscribers.set_pin,

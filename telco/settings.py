@@ -18,6 +18,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from telco.billing.model import TrustTerms
+from telco.email.settings import EmailSettings
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Language
 from telco.kernel.log import LogFormat
@@ -231,6 +232,7 @@ class Settings(BaseSettings):
     ledger: LedgerSettings = LedgerSettings()
     cards: CardSettings = CardSettings()
     trust: TrustSettings = TrustSettings()
+    email: EmailSettings = EmailSettings()
     callme: CallMeSettings = CallMeSettings()
     sms: SmsGroup = SmsGroup()
     codes: CodesSettings = CodesSettings()
@@ -291,6 +293,8 @@ def missing(settings: Settings) -> list[Missing]:
     for place, link in enumerate(settings.sms.links):
         if "password" not in link.model_fields_set:
             found.append(Missing(_variable(("sms", "links", place, "password")), "the bind's password"))
+    if settings.email.host is not None and settings.email.sender is None:
+        found.append(Missing(_variable(("email", "sender")), _why(("email", "sender"))))
     if settings.http.shutdown_timeout_s <= settings.http.handler_timeout_s:
         found.append(Missing(_variable(("http", "shutdown_timeout_s")), "longer than TELCO_HTTP_HANDLER_TIMEOUT_S"))
     if settings.database.min_connections > settings.database.max_connections:

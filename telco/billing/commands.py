@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from telco.billing import entries
 from telco.billing.balances import Balances
 from telco.billing.cards import CODE_DIGITS, PaymentCards
 from telco.billing.model import Activation, ActivationStatus, TrustAnswer, TrustStatus
 from telco.billing.trust import TrustPayments
-from telco.catalog.labels import describe
 from telco.catalog.service import CatalogService
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Text
 from telco.kernel.money import format_money
 from telco.kernel.units import Unit
-from telco.ledger.model import MAIN, AccountView, BucketView, Kind, StatementEntry
+from telco.ledger.model import MAIN, AccountView, BucketView, StatementEntry
 from telco.ledger.service import Ledger
 from telco.sms import wording
 from telco.sms.command import Answer, Argument, Context, Line, Question, command
@@ -180,32 +180,20 @@ def _trust_line(ctx: Context, answer: TrustAnswer) -> Text:
 
 # Last charges
 
-_CHARGES = (Kind.DEBIT, Kind.USE, Kind.PURCHASE)
-
-LABELS: Mapping[str, Text] = {
-    "bonus.taken_back": Text("Bonuses taken back"),
-    "instalment": Text("Device instalment"),
-    "fee.plan": Text("Plan fee"),
-    "fee.service": Text("Service fee"),
-    "number.price": Text("Price of the number"),
-    "trust.consumed": Text("Trust payment repaid"),
-    "trust.price": Text("Fee of the trust payment"),
-}
-
 
 @command(
     "billing.charges",
     Text("Last charges"),
-    path="6",
+    path="6*3",
     keywords=("charges", "last", "списания", "расходы", "шығындар", "шегерімдер"),
     changes=False,
 )
 async def tell_charges(ctx: Context) -> Answer:
     """The last five charges in money or allowances. Contract: PSC-1.1.12"""
-    entries = await ctx.services[Ledger].statement(ctx.subscriber.account, LAST_CHARGES, kinds=_CHARGES)
-    if not entries:
+    charges = await ctx.services[Ledger].statement(ctx.subscriber.account, LAST_CHARGES, kinds=entries.CHARGES)
+    if not charges:
         return Answer(Text("There were no charges yet."))
-    return Answer(*(_charge_line(ctx, entry) for entry in entries))
+    return Answer(*(_charge_line(ctx, entry) for entry in charges))
 
 
 def _charge_line(ctx: Context, entry: StatementEntry) -> Text:
@@ -213,14 +201,7 @@ def _charge_line(ctx: Context, entry: StatementEntry) -> Text:
     when = wording.day(entry.at, ctx.now)
     if ctx.channel is not Channel.USSD:
         when = f"{when} {wording.time(entry.at)}"
-    return Text("{when} {what}: {taken}", when=when, what=_what(entry), taken=_taken(entry))
-
-
-def _what(entry: StatementEntry) -> Text:
-    label = str(entry.details.get("label", ""))
-    if label in LABELS:
-        return LABELS[label]
-    return describe(label) if label else Text("Charge")
+    return Text("{when} {what}: {taken}", when=when, what=entries.name(entry), taken=_taken(entry))
 
 
 def _taken(entry: StatementEntry) -> Line:

@@ -22,7 +22,7 @@ from telco.lab.world import World
 
 SERVICE_NUMBER: Final = "111"
 BALANCE: Final = "*111*1#"
-LAST_CHARGES: Final = "*111*6#"
+LAST_CHARGES: Final = "*111*6*3#"
 CHANGE_PLAN: Final = "*111*2*2*3#"
 YES: Final = "1"
 MORE: Final = "9"

@@ -76,6 +76,25 @@ from walk w join ledger.operator_account c on c.operator_no = w.contra
 where w.status = 0 and w.kind = any ($3::smallint[])
 order by w.step;
 
+-- name: statement_between
+-- The account's operations of a time that went through, of the kinds asked for, the oldest first, following each to the
+-- one before it: several of one moment are then told in their order.
+with recursive walk as (
+    select o.*, 1 as step
+    from ledger.bucket b
+    join ledger.operation o on o.shard = b.shard and o.account_id = b.account_id and o.op_id = b.last_op
+    where b.shard = $1 and b.account_id = $2 and b.bucket_no = 0
+    union all
+    select o.*, w.step + 1
+    from walk w
+    join ledger.operation o on o.shard = $1 and o.account_id = $2 and o.op_id = w.previous
+    where w.at >= $4
+)
+select w.op_id, w.at, w.kind, c.code as contra, w.moved, w.lines, w.grant_lines, w.cost, w.main_after, w.details
+from walk w join ledger.operator_account c on c.operator_no = w.contra
+where w.status = 0 and w.kind = any ($3::smallint[]) and w.at >= $4 and w.at < $5
+order by w.step desc limit $6;
+
 -- name: bucket_codes
 -- The codes of an account's buckets, closed ones too.
 select bucket_no, code from ledger.bucket where shard = $1 and account_id = $2

@@ -229,6 +229,22 @@ class Ledger:
         codes: dict[int, str] = {row["bucket_no"]: row["code"] for row in buckets}
         return [_entry(row, codes) for row in rows]
 
+    async def statement_between(
+        self, account: AccountRef, since: datetime, until: datetime, limit: int, kinds: Iterable[Kind] | None = None
+    ) -> list[StatementEntry]:
+        """Return the account's operations that went through from `since` up to `until`, the oldest first.
+
+        It reads all operations of the account since then: for what is asked for now and then, not for a hot path.
+        """
+        wanted = list(SHOWN_KINDS if kinds is None else kinds)
+        async with self._database.acquire() as connection:
+            rows = await connection.fetch(
+                _Q.statement_between, account.shard, account.account_id, wanted, since, until, limit
+            )
+            buckets = await connection.fetch(_Q.bucket_codes, account.shard, account.account_id)
+        codes: dict[int, str] = {row["bucket_no"]: row["code"] for row in buckets}
+        return [_entry(row, codes) for row in rows]
+
     async def sweep_holds(self, now: datetime, limit: int = SWEEP_LIMIT) -> int:
         """Return holds whose deadline has passed to their accounts and tell how many there were."""
         deadline_us = int(now.timestamp() * 1_000_000)

@@ -31,6 +31,7 @@ from telco.subscribers.desk import Desk
 from telco.subscribers.devices import Devices
 from telco.subscribers.errors import SubscriberUnknownError
 from telco.subscribers.fees import Fees, JoinedCredit, nobody_counts
+from telco.subscribers.fees_ahead import FeesAhead
 from telco.subscribers.identification import Identification
 from telco.subscribers.model import (
     Accession,
@@ -79,6 +80,7 @@ class Subscribers:
         self._desk = desk
         self._found = Coalescer(self.find_many)
         self.fees = Fees(calendar, catalogue, ledger, joined_credit)
+        self.fees_ahead = FeesAhead(desk)
         self.accession = AccessionDesk(desk, self.fees)
         self.numbers = Numbers(desk)
         self.sims = Sims(desk)

@@ -203,7 +203,7 @@ async def test_the_last_charges_name_what_was_paid(operator: Operator) -> None:
     user = await operator.new_user(balance="1000.00")
     await user.send("77051234567", "Привет")
     await user.call("77051234567", 10)
-    page = await user.dial("*111*6#")
+    page = await user.dial("*111*6*3#")
     assert "20 ₸" in page.text
     assert "22 ₸" in page.text
 

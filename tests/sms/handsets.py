@@ -11,8 +11,11 @@ from typing import Any
 from redis.asyncio import Redis
 
 from telco.billing.balances import Balances
+from telco.billing.statements import Statements
 from telco.commands import menu
 from telco.db.pool import Database
+from telco.email.service import Email
+from telco.email.settings import EmailSettings
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import ManualClock
 from telco.kernel.i18n import Language, Translator
@@ -50,11 +53,24 @@ class Handsets(World):
         super().__init__(database, clock, calendar)
         self.office = Office(self.subscribers, database, self.ledger)
         self.transport = SmsService(database, clock, None, SmsSettings(), self._no_sms, self._no_ussd)
+        self.email = Email(
+            database, clock, EmailSettings(host="127.0.0.1", sender="no-reply@kcell.example", sender_name="Kcell")
+        )
+        self.statements = Statements(database, clock, calendar, self.ledger, self.subscribers, self.email, translator)
         call_me = CallMe(database, clock, calendar, translator, self.transport, CallMeLimits())
         self.faces = SubscriberFaces(
             menu(),
             Services(
-                self.catalog, self.ledger, Balances(self.ledger), self.subscribers, self.cards, self.trust, call_me
+                self.catalog,
+                self.ledger,
+                Balances(self.ledger),
+                self.subscribers,
+                self.cards,
+                self.trust,
+                call_me,
+                self.invoicing,
+                self.limits,
+                self.statements,
             ),
             database=database,
             subscribers=self.subscribers,

@@ -186,7 +186,7 @@ async def test_the_last_five_charges(handsets: Handsets) -> None:
         "02.03 13:00 SMS другому оператору: 2 ₸\n"
         "02.03 12:00 SMS другому оператору: 1 ₸"
     )
-    page = await handsets.page(who, "*111*6#")
+    page = await handsets.page(who, "*111*6*3#")
     assert page == "02.03 Мобильный интернет: 350 МБ\n02.03 SMS другому оператору: 4 ₸\n0 Назад 9 Ещё"
 
 
