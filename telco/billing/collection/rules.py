@@ -13,7 +13,7 @@ from telco.kernel.money import Tiyn, div_half_up
 
 PPM = 1_000_000
 TOLD = frozenset({Action.REMIND, Action.NOTICE})
-"""Steps that tell the debtor something: an older one says nothing beside a newer one."""
+"""Steps that tell the debtor something."""
 
 # Steps
 
@@ -67,21 +67,22 @@ def due_steps(
 ) -> list[Decision]:
     """Decide the steps of an unpaid debt that are due on `today`, in the order of their days.
 
-    After a stop several may be due at once. Each is decided once: of those that tell the debtor something only the
-    newest is sent, and a reminder of a day that is past lapses. Nobody is suspended or handed over for a sum below
+    After a stop several may be due at once. Each is decided once: of reminders only the newest is sent, and none beside
+    a notice; a reminder of a day that is past lapses. Nobody is suspended or handed over for a sum below
     the least; a debt is handed over only when the term to answer the notice is over and no objection waits.
 
     Contract: PSC-3.1.4, PSC-3.1.5.1
     """
     ladder = sorted((step_day(step, debt.due_on, calendar), step.code, step) for step in steps)
     due = [(day, step) for day, code, step in ladder if day <= today and code not in facts.taken]
-    newest = max((index for index, (_, step) in enumerate(due) if step.action in TOLD), default=-1)
+    noticed = any(step.action is Action.NOTICE for _, step in due)
+    newest = max((index for index, (_, step) in enumerate(due) if step.action is Action.REMIND), default=-1)
     decided: list[Decision] = []
     for index, (day, step) in enumerate(due):
         match step.action:
             case Action.REMIND:
                 past = step.offset_days <= 0 and today > debt.due_on
-                decided.append(Decision(step, day, lapsed=past or index != newest))
+                decided.append(Decision(step, day, lapsed=past or noticed or index != newest))
             case Action.NOTICE:
                 decided.append(Decision(step, day))
             case Action.SUSPEND:
@@ -89,8 +90,7 @@ def due_steps(
                     decided.append(Decision(step, day))
             case Action.HAND_OVER:
                 answered = debt.answer_until is None or today > debt.answer_until
-                noticed_now = any(other.step.action is Action.NOTICE for other in decided)
-                if answered and not noticed_now and not facts.disputed and facts.open >= terms.least_debt_tiyn:
+                if answered and not noticed and not facts.disputed and facts.open >= terms.least_debt_tiyn:
                     decided.append(Decision(step, day))
     return decided
 

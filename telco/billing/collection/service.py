@@ -29,7 +29,7 @@ class Collection:
         subscribers: Subscribers,
     ) -> None:
         arrears = Arrears(calendar)
-        dunning = Dunning(clock, calendar, ledger, subscribers, arrears)
+        self.dunning = dunning = Dunning(clock, calendar, ledger, subscribers, arrears)
         self.found = FoundDebts(database, clock, calendar, ledger, subscribers, arrears, dunning)
         self.runner = CollectionRunner(database, clock, calendar, subscribers, arrears, dunning, self.found)
         self.objections = Objections(database, clock, calendar, subscribers, dunning)
