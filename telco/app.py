@@ -198,6 +198,7 @@ class App:
             call_me,
             self.cards,
             self.catalog,
+            self.collection,
             self.instalments,
             self.invoicing,
             self.ledger,

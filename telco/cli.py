@@ -171,6 +171,7 @@ async def _migrate(_: argparse.Namespace, settings: Settings) -> int:
 
 async def _audit(_: argparse.Namespace, settings: Settings) -> int:
     from telco.billing.bonus.audit import audit as audit_bonuses
+    from telco.billing.collection.audit import audit as audit_collection
     from telco.billing.instalments.audit import audit as audit_instalments
     from telco.billing.invoicing.audit import audit as audit_invoices
     from telco.billing.refunds.audit import audit as audit_refunds
@@ -183,6 +184,7 @@ async def _audit(_: argparse.Namespace, settings: Settings) -> int:
     try:
         checks = (audit, audit_bonuses, audit_instalments, audit_invoices)
         findings = [str(found) for check in checks for found in await check(database)]
+        findings += map(str, await audit_collection(database, SystemClock().now()))
         findings += map(str, await audit_refunds(database, Calendar().today(SystemClock().now())))
     finally:
         await database.close()

@@ -10,6 +10,7 @@ import sys
 from telco.billing import account_commands as account
 from telco.billing import commands as billing
 from telco.billing.bonus import commands as bonus
+from telco.billing.collection import commands as collection
 from telco.billing.instalments import commands as instalments
 from telco.catalog import commands as catalog
 from telco.kernel.i18n import Text, Translator
@@ -58,6 +59,7 @@ COMMANDS: tuple[Command, ...] = (
     bonus.join_bonuses,
     bonus.leave_bonuses,
     instalments.tell_instalments,
+    collection.object_to_debt,
 )
 
 

@@ -84,9 +84,8 @@ class Accounts:
             origin.author,
             now,
         )
-        for row in rows:
-            await _emit(
-                conn,
+        events = [
+            _event(
                 "subscribers.suspended",
                 row,
                 {
@@ -98,8 +97,10 @@ class Accounts:
                     "reference": row["reference"],
                     "ends_at": None,
                 },
-                now,
             )
+            for row in rows
+        ]
+        await outbox.emit_many(conn, events, at=now)
         return len(rows)
 
     async def resume(
@@ -117,14 +118,20 @@ class Accounts:
             return 0
         numbers = sorted({row["subscription_id"] for row in ended})
         left = {row["subscription_id"]: row for row in await conn.fetch(_Q.still_barred, numbers, now)}
-        for row in ended:
-            payload: dict[str, object] = {
-                "suspension_id": row["suspension_id"],
-                "ground": ground,
-                "reference": row["reference"],
-                "barred": list(left[row["subscription_id"]]["barred"]),
-            }
-            await _emit(conn, "subscribers.resumed", row, payload, now)
+        events = [
+            _event(
+                "subscribers.resumed",
+                row,
+                {
+                    "suspension_id": row["suspension_id"],
+                    "ground": ground,
+                    "reference": row["reference"],
+                    "barred": list(left[row["subscription_id"]]["barred"]),
+                },
+            )
+            for row in ended
+        ]
+        await outbox.emit_many(conn, events, at=now)
         return len(ended)
 
     async def end(self, conn: Connection, account: AccountRef, ground: EndGround, origin: Origin) -> list[SubscriberId]:
@@ -156,9 +163,9 @@ async def suspended_by(conn: Connection, ground: Ground, author: str, after: int
     ]
 
 
-async def _emit(conn: Connection, topic: str, row: Record, payload: dict[str, object], now: datetime) -> None:
+def _event(topic: str, row: Record, payload: dict[str, object]) -> tuple[str, str, dict[str, object]]:
     subscriber_id = row["subscription_id"]
-    await outbox.emit(conn, topic, f"subscriber:{subscriber_id}", {"subscriber_id": subscriber_id, **payload}, at=now)
+    return topic, f"subscriber:{subscriber_id}", {"subscriber_id": subscriber_id, **payload}
 
 
 def _holder(row: Record) -> Holder:

@@ -66,6 +66,7 @@ class Handsets(World):
                 Balances(self.ledger),
                 self.subscribers,
                 self.cards,
+                self.collection,
                 self.trust,
                 call_me,
                 self.invoicing,

@@ -62,6 +62,16 @@ class Letter(NamedTuple):
     step: Step
 
 
+class Message(NamedTuple):
+    """A step that is told by SMS or e-mail."""
+
+    debt: Debt
+    holder: Holder
+    open: Tiyn
+    step: Step
+    channel: Channel
+
+
 @dataclass(slots=True)
 class _Work:
     """A debt at work: what is known of it and what was decided."""
@@ -79,13 +89,32 @@ class Dunning:
     """Works on debts that the caller's transaction has locked."""
 
     def __init__(
-        self, clock: Clock, calendar: Calendar, ledger: Ledger, subscribers: Subscribers, arrears: Arrears
+        self,
+        clock: Clock,
+        calendar: Calendar,
+        ledger: Ledger,
+        subscribers: Subscribers,
+        arrears: Arrears,
+        *,
+        email: bool,
     ) -> None:
+        """Work for debtors whom e-mail reaches only where the operator has set it up (`email`)."""
         self._clock = clock
         self._calendar = calendar
         self._ledger = ledger
         self._subscribers = subscribers
         self._arrears = arrears
+        self._email = email
+
+    def channel(self, step: Step, holder: Holder) -> Channel:
+        """The channel that reaches the debtor: who has no number with us any more, or no e-mail, gets a letter."""
+        reaches = {
+            Channel.SMS: holder.in_use,
+            Channel.EMAIL: holder.email is not None and self._email,
+            Channel.LETTER: True,
+            Channel.NONE: True,
+        }
+        return step.channel if reaches[step.channel] else Channel.LETTER
 
     def today(self) -> date:
         return self._calendar.today(self._clock.now())
@@ -211,11 +240,12 @@ class Dunning:
         run, now = Run(), self._clock.now()
         takings: list[Taking] = []
         letters: list[Letter] = []
+        messages: list[Message] = []
         for work in works:
             holder = holders[work.debt.account]
             for decision in work.decisions:
                 step = decision.step
-                channel = channel_for(step, holder)
+                channel = self.channel(step, holder)
                 takings.append(Taking(work.debt, decision, channel))
                 work.taken.add(step.code)
                 run.add("lapsed" if decision.lapsed else step.action)
@@ -226,8 +256,9 @@ class Dunning:
                 if channel is Channel.LETTER:
                     letters.append(Letter(work.debt, holder, work.standing.open, step))
                 else:
-                    await self.tell(conn, work.debt, work.standing.open, step, channel, holder)
+                    messages.append(Message(work.debt, holder, work.standing.open, step, channel))
         await store.take_steps(conn, takings, now)
+        await self.tell(conn, messages)
         await self.write(conn, letters)
         await self._suspend(conn, _with(works, Action.SUSPEND), holders)
         await self._hand_over(conn, _with(works, Action.HAND_OVER), holders)
@@ -241,10 +272,14 @@ class Dunning:
         until = rules.answer_until(today, work.terms, self._calendar)
         work.debt = replace(work.debt, noticed_on=today, answer_until=until, acknowledged_at=None)
 
-    async def tell(
-        self, conn: Connection, debt: Debt, open_tiyn: Tiyn, step: Step, channel: Channel, holder: Holder
-    ) -> None:
-        """Tell a debtor by SMS or e-mail, through the outbox, once. Contract: PSC-3.1.4, PSC-3.1.4-1"""
+    async def tell(self, conn: Connection, messages: Sequence[Message]) -> None:
+        """Tell debtors by SMS or e-mail, through the outbox, each once. Contract: PSC-3.1.4, PSC-3.1.4-1"""
+        events = [self._event(message) for message in messages]
+        await outbox.emit_many(conn, events, at=self._clock.now())
+
+    def _event(self, message: Message) -> tuple[str, str, dict[str, object]]:
+        debt, holder, open_tiyn, step, channel = message
+        today = self.today()
         payload: dict[str, object] = {
             "subscriber_id": holder.subscriber_id,
             "channel": channel,
@@ -252,13 +287,13 @@ class Dunning:
             "number": debt.number,
             "amount": open_tiyn,
             "due_on": debt.due_on.isoformat(),
-            "overdue": debt.due_on < self.today(),
+            "overdue": debt.due_on < today,
             "answer_until": debt.answer_until and debt.answer_until.isoformat(),
             "email": holder.email if channel is Channel.EMAIL else None,
             "language": holder.language,
-            "op_id": f"{debt.debt_id}:{debt.round}:{step.code}:{self.today().isoformat()}",
+            "op_id": f"{debt.debt_id}:{debt.round}:{step.code}:{today.isoformat()}",
         }
-        await outbox.emit(conn, TOPICS[step.action], f"debt:{debt.debt_id}", payload, at=self._clock.now())
+        return TOPICS[step.action], f"debt:{debt.debt_id}", payload
 
     async def write(self, conn: Connection, letters: Sequence[Letter]) -> None:
         """Put letters onto the day's list for the post."""
@@ -381,17 +416,6 @@ class Dunning:
         if ops:
             _check(await self._ledger.apply(conn, ops))
         return Tiyn(0)
-
-
-def channel_for(step: Step, holder: Holder) -> Channel:
-    """The channel that reaches the debtor: who has no number with us any more, or no e-mail, gets a letter."""
-    reaches = {
-        Channel.SMS: holder.in_use,
-        Channel.EMAIL: holder.email is not None,
-        Channel.LETTER: True,
-        Channel.NONE: True,
-    }
-    return step.channel if reaches[step.channel] else Channel.LETTER
 
 
 def _with(works: Iterable[_Work], action: Action) -> list[_Work]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from telco.billing.collection import rules, store
-from telco.billing.collection.dunning import Dunning, Letter, channel_for
+from telco.billing.collection.dunning import Dunning, Letter, Message
 from telco.billing.collection.model import Action, Channel, DayUnit, Debt, DebtKind, Run, Step
 from telco.billing.collection.store import Q
 from telco.billing.invoicing.arrears import Arrears
@@ -109,11 +109,11 @@ class FoundDebts:
                 rules.first_posting(due_on),
             )
             assert row is not None
-            debt, channel = store.debt_of(row), channel_for(FOUND, holder)
+            debt, channel = store.debt_of(row), self._dunning.channel(FOUND, holder)
             if channel is Channel.LETTER:
                 await self._dunning.write(connection, [Letter(debt, holder, amount, FOUND)])
             else:
-                await self._dunning.tell(connection, debt, amount, FOUND, channel, holder)
+                await self._dunning.tell(connection, [Message(debt, holder, amount, FOUND, channel)])
             return 1
 
         return await self._database.transact("collection.claim", body)

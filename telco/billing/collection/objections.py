@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from telco.billing.collection import rules, store
-from telco.billing.collection.dunning import Dunning, Letter, channel_for
+from telco.billing.collection.dunning import Dunning, Letter, Message
 from telco.billing.collection.errors import (
     DebtClosedError,
     DebtUnknownError,
@@ -68,19 +68,23 @@ class Objections:
 
     async def register_all(
         self, account: AccountRef, text: str, *, channel: str, author: str, request_id: str
-    ) -> Sequence[Objection]:
-        """Register an objection to every open debt of an account that none waits for, as a short message does."""
+    ) -> Sequence[Debt]:
+        """Object to every open debt of an account, as a short message does; returns which have an objection now."""
 
-        async def body(connection: Connection) -> list[Objection]:
+        async def body(connection: Connection) -> list[Debt]:
             debts = await store.lock_of_account(connection, account)
             waiting = await store.disputed(connection, [debt.debt_id for debt in debts])
-            return [
-                await self._register(connection, debt, text, channel, author, f"{request_id}:{debt.debt_id}")
-                for debt in debts
-                if debt.debt_id not in waiting
-            ]
+            for debt in debts:
+                if debt.debt_id not in waiting:
+                    await self._register(connection, debt, text, channel, author, f"{request_id}:{debt.debt_id}")
+            return debts
 
         return await self._database.transact("collection.object", body)
+
+    async def open_to(self, account: AccountRef) -> Sequence[Debt]:
+        """The open debts of an account."""
+        rows = await self._database.fetch(Q.open_of_account, *account)
+        return [store.debt_of(row) for row in rows]
 
     async def _register(
         self, connection: Connection, debt: Debt, text: str, channel: str, author: str, request_id: str
@@ -162,7 +166,7 @@ class Objections:
         ladder = store.steps_for(versions, debt.due_on)
         step = next((step for step in ladder if step.action is Action.NOTICE), NOTICE_AGAIN)
         holder = (await self._subscribers.accounts.holders(connection, [debt.account]))[debt.account]
-        channel, today = channel_for(step, holder), self._dunning.today()
+        channel, today = self._dunning.channel(step, holder), self._dunning.today()
         if channel is Channel.LETTER:
             debt = replace(debt, noticed_on=None, answer_until=None, next_on=today)
             await self._dunning.write(connection, [Letter(debt, holder, open_tiyn, step)])
@@ -170,7 +174,7 @@ class Objections:
             terms = (await store.terms(connection, [debt.due_on]))[debt.due_on]
             until = rules.answer_until(today, terms, self._calendar)
             debt = replace(debt, noticed_on=today, answer_until=until, next_on=today)
-            await self._dunning.tell(connection, debt, open_tiyn, step, channel, holder)
+            await self._dunning.tell(connection, [Message(debt, holder, open_tiyn, step, channel)])
         await store.save_debts(connection, [debt])
 
     async def get(self, objection_id: int) -> Objection:

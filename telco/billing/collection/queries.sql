@@ -61,6 +61,10 @@ order by next_on, debt_id limit $2 for update skip locked;
 -- The open debts of an account.
 select * from collection.debt where shard = $1 and account_id = $2 and state = 'open' order by debt_id for update;
 
+-- name: open_of_account
+-- The same, not locked.
+select * from collection.debt where shard = $1 and account_id = $2 and state = 'open' order by debt_id;
+
 -- name: lock_debt
 -- One debt.
 select * from collection.debt where debt_id = $1 for update;

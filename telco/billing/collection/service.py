@@ -27,9 +27,11 @@ class Collection:
         calendar: Calendar,
         ledger: Ledger,
         subscribers: Subscribers,
+        *,
+        email: bool = False,
     ) -> None:
         arrears = Arrears(calendar)
-        self.dunning = dunning = Dunning(clock, calendar, ledger, subscribers, arrears)
+        self.dunning = dunning = Dunning(clock, calendar, ledger, subscribers, arrears, email=email)
         self.found = FoundDebts(database, clock, calendar, ledger, subscribers, arrears, dunning)
         self.runner = CollectionRunner(database, clock, calendar, subscribers, arrears, dunning, self.found)
         self.objections = Objections(database, clock, calendar, subscribers, dunning)

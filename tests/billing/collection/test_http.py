@@ -1,0 +1,122 @@
+"""Collection as staff see it: on a socket, with the whole service behind."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import aiohttp
+import pytest
+
+from telco.db.pool import Database
+from telco.kernel.calendar import Calendar
+from telco.kernel.clock import ManualClock
+from telco.subscribers.model import Subscriber
+from telco.web.staff import Role
+from tests.billing.collection.conftest import Office
+from tests.web.conftest import Service, redis_client, service
+from tests.world import World
+
+__all__ = ["redis_client", "service"]
+
+
+@dataclass
+class Desk:
+    """Staff at the API, a debtor whose notice was given on 6 May, and the days as they go by."""
+
+    service: Service
+    client: aiohttp.ClientSession
+    office: Office
+    debtor: Subscriber
+
+    async def call(self, role: Role, method: str, path: str, key: str = "key", **more: Any) -> tuple[int, Any]:
+        headers = {
+            "Authorization": f"Bearer {self.service.keys[role]}",
+            "X-Ground": "test",
+            "Idempotency-Key": key,
+        }
+        async with self.client.request(method, self.service.url + path, headers=headers, **more) as response:
+            body = await response.read()
+            return response.status, await response.json(content_type=None) if body else None
+
+    async def debt_id(self) -> int:
+        status, body = await self.call(Role.CLERK, "GET", f"/v1/subscribers/{self.debtor.msisdn}/debts")
+        assert status == 200
+        found: int = body["debts"][-1]["debt_id"]
+        return found
+
+
+@pytest.fixture
+async def desk(service: Service, database: Database, clock: ManualClock, calendar: Calendar) -> AsyncIterator[Desk]:
+    world = World(database, clock, calendar)
+    await world.catalog.refresh()
+    world._serials = itertools.count(500)
+    office = Office(world)
+    debtor = await office.debtor()
+    await office.daily(date(2026, 5, 6))
+    async with aiohttp.ClientSession() as client:
+        yield Desk(service, client, office, debtor)
+    await world.close()
+
+
+@pytest.mark.clause("PSC-3.1.4-1")
+async def test_an_objection_is_registered_and_decided(desk: Desk) -> None:
+    debt_id = await desk.debt_id()
+    path = f"/v1/collection/debts/{debt_id}/objections"
+    said = {"body": "the calls are not mine", "channel": "office"}
+    first = await desk.call(Role.CLERK, "POST", path, json=said)
+    assert (first[0], first[1]["in_time"], first[1]["author"]) == (201, True, "staff:clerk")
+    assert await desk.call(Role.CLERK, "POST", path, json=said) == first
+    status, problem = await desk.call(Role.CLERK, "POST", path, "another", json=said)
+    assert (status, problem["code"]) == (409, "objection_open")
+    status, waiting = await desk.call(Role.AUDITOR, "GET", "/v1/collection/objections")
+    assert [objection["debt_id"] for objection in waiting["objections"]] == [debt_id]
+    decision = f"/v1/collection/objections/{first[1]['objection_id']}/decision"
+    answer = {"upheld": True, "decision": "a stolen SIM"}
+    assert (await desk.call(Role.CLERK, "POST", decision, json=answer))[0] == 403
+    assert (await desk.call(Role.SUPERVISOR, "POST", decision, json=answer))[1]["upheld"] is True
+    status, problem = await desk.call(Role.SUPERVISOR, "POST", decision, "again", json=answer)
+    assert (status, problem["code"]) == (409, "objection_decided")
+    _, details = await desk.call(Role.CLERK, "GET", f"/v1/collection/debts/{debt_id}")
+    assert (details["debt"]["state"], details["open"]) == ("withdrawn", "8990.00")
+    assert [step["step"] for step in details["steps"]] == ["remind_before", "remind_after", "notice"]
+
+
+@pytest.mark.clause("PSC-3.1.4")
+async def test_the_lists_of_a_day(desk: Desk) -> None:
+    await desk.office.daily(date(2026, 7, 1))
+    status, days = await desk.call(Role.ACCOUNTANT, "GET", "/v1/collection/handovers?since=2026-01-01")
+    assert (status, days["days"]) == (200, [{"day": "2026-07-01", "debts": 1, "withdrawn": 0}])
+    status, made = await desk.call(Role.ACCOUNTANT, "GET", "/v1/collection/handovers/2026-07-01")
+    assert (status, made["rows"], made["file_name"]) == (200, 1, "handover-2026-07-01.csv")
+    assert "8990.00" in made["content"]
+    for name in ("withdrawals", "letters"):
+        status, made = await desk.call(Role.AUDITOR, "GET", f"/v1/collection/{name}/2026-07-01")
+        assert (status, made["rows"]) == (200, 0)
+    assert (await desk.call(Role.CLERK, "GET", "/v1/collection/handovers/2026-07-01"))[0] == 403
+
+
+async def test_steps_and_figures_are_set_for_coming_days(desk: Desk) -> None:
+    step = {
+        "valid_from": "2026-06-01",
+        "action": "remind",
+        "offset_days": 7,
+        "unit": "cd",
+        "channel": "letter",
+    }
+    path = "/v1/collection/steps/remind_again"
+    assert (await desk.call(Role.SUPERVISOR, "PUT", path, json=step))[0] == 403
+    status, made = await desk.call(Role.ADMIN, "PUT", path, json=step)
+    assert (status, made["set_by"], made["enabled"]) == (200, "staff:admin", True)
+    status, problem = await desk.call(Role.ADMIN, "PUT", path, json=step | {"valid_from": "2026-05-06"})
+    assert (status, problem["code"]) == (422, "dunning_step")
+    figure = {"valid_from": "2026-06-01", "value": 7}
+    assert (await desk.call(Role.ADMIN, "PUT", "/v1/collection/figures/acknowledgment_wd", json=figure))[0] == 204
+    status, problem = await desk.call(Role.ADMIN, "PUT", "/v1/collection/figures/nothing", json=figure)
+    assert (status, problem["code"]) == (422, "collection_term")
+    _, ladder = await desk.call(Role.CLERK, "GET", "/v1/collection/steps")
+    assert "remind_again" in [step["code"] for step in ladder["steps"]]
+    assert ladder["figures"]["acknowledgment_wd"] == 5

@@ -1,0 +1,176 @@
+"""What staff see and set: the file for collectors, letters, steps by date; and what the auditor finds."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date
+
+import pytest
+
+from telco.billing.collection.audit import audit
+from telco.billing.collection.errors import CollectionTermError, DebtUnknownError, StepError
+from telco.billing.collection.lists import HANDOVER_COLUMNS
+from telco.billing.collection.model import Action, Channel, DayUnit, Step
+from telco.kernel.money import tenge
+from telco.subscribers.model import Ground, by_system
+from tests.billing.collection.conftest import Office
+
+
+def read(content: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content), delimiter=";"))
+
+
+@pytest.mark.clause("PSC-3.1.4", "PSC-1.1.21")
+async def test_a_debt_is_handed_over_once_and_given_back_when_it_is_paid(office: Office) -> None:
+    """Handed over on 1 July, 60 days late: 8990 and 60 * 8.99 of penalty."""
+    subscriber = await office.debtor()
+    await office.daily(date(2026, 7, 1))
+    register = office.collection.register
+    assert (await register.handover(date(2026, 6, 30), actor="staff:a", ground="collector")).rows == 0
+    file = await register.handover(date(2026, 7, 1), actor="staff:a", ground="collector")
+    assert file.file_name == "handover-2026-07-01.csv"
+    [row] = read(file.content)
+    assert tuple(row) == HANDOVER_COLUMNS
+    debt = (await register.of_account(subscriber.account))[-1]
+    assert row == {
+        "case": str(debt.case_id),
+        "debt": str(debt.debt_id),
+        "contract": str(subscriber.contract_id),
+        "debtor_kind": "person",
+        "iin_bin": row["iin_bin"],
+        "name": "Айгүл Серікқызы",
+        "postal_address": "Алматы, Абай 1",
+        "contact_phone": "77011112233",
+        "email": "aigul@example.kz",
+        "number": subscriber.msisdn,
+        "debt_number": debt.number,
+        "due_on": "2026-05-02",
+        "sum": "8990.00",
+        "penalty": "539.40",
+        "acknowledged_on": "2026-05-16",
+    }
+    trail = await office.world.database.fetch(
+        "select actor, ground, details from kernel.audit_trail where action = 'collection.handover_read' order by 1"
+    )
+    assert [(row["actor"], row["ground"], row["details"]["rows"]) for row in trail] == [
+        ("staff:a", "collector", 0),
+        ("staff:a", "collector", 1),
+    ]
+    await office.to(date(2026, 7, 3))
+    await office.pay(subscriber, "10000")
+    [back] = read((await register.withdrawals(date(2026, 7, 3), actor="staff:a", ground="collector")).content)
+    assert (back["debt"], back["debt_number"], back["withdrawn_on"]) == (str(debt.debt_id), debt.number, "2026-07-03")
+    [day] = await register.handover_days(date(2026, 1, 1), 10)
+    assert (day.day, day.debts, day.withdrawn) == (date(2026, 7, 1), 1, 1)
+
+
+async def test_a_name_is_no_formula(office: Office) -> None:
+    subscriber = await office.debtor()
+    await office.world.database.fetch("update subscribers.party set full_name = '=HYPERLINK(1) a'")
+    await office.daily(date(2026, 7, 1))
+    del subscriber
+    file = await office.collection.register.handover(date(2026, 7, 1), actor="staff:a", ground="x")
+    assert read(file.content)[0]["name"] == "'=HYPERLINK(1) a"
+
+
+@pytest.mark.clause("PSC-3.1.4")
+async def test_steps_change_for_debts_due_from_a_day_on(office: Office) -> None:
+    """From 1 June on there is no reminder before the due date, and services stop a day earlier."""
+    register = office.collection.register
+    before = Step("remind_before", Action.REMIND, -3, DayUnit.CALENDAR, Channel.SMS)
+    await register.set_step(before, date(2026, 6, 1), enabled=False, actor="staff:admin")
+    earlier = Step("suspend", Action.SUSPEND, 4, DayUnit.WORKING, Channel.NONE)
+    await register.set_step(earlier, date(2026, 6, 1), enabled=True, actor="staff:admin")
+    subscriber = await office.debtor()
+    await office.to(date(2026, 4, 10))
+    await office.charge(subscriber.account, "3000", "late")  # due on 1 June
+    done = await office.daily(date(2026, 6, 5))
+    assert done[date(2026, 4, 29)]["remind"] == 1  # the invoice due on 2 May keeps its steps
+    assert done[date(2026, 5, 12)]["suspend"] == 1
+    assert done[date(2026, 5, 29)] == {"begun": 1}
+    assert done[date(2026, 6, 5)]["suspend"] == 1  # 4 wd after Monday, 1 June
+
+
+@pytest.mark.parametrize(
+    ("step", "valid_from"),
+    [
+        (Step("x", Action.REMIND, 1, DayUnit.CALENDAR, Channel.SMS), date(2026, 3, 2)),  # today
+        (Step("x", Action.REMIND, 1, DayUnit.CALENDAR, Channel.NONE), date(2026, 3, 3)),
+        (Step("x", Action.SUSPEND, 1, DayUnit.CALENDAR, Channel.SMS), date(2026, 3, 3)),
+        (Step("x", Action.SUSPEND, 0, DayUnit.CALENDAR, Channel.NONE), date(2026, 3, 3)),
+        (Step("x", Action.NOTICE, -1, DayUnit.CALENDAR, Channel.SMS), date(2026, 3, 3)),
+        (Step("x", Action.REMIND, -61, DayUnit.CALENDAR, Channel.SMS), date(2026, 3, 3)),
+        (Step("x", Action.REMIND, 1096, DayUnit.CALENDAR, Channel.SMS), date(2026, 3, 3)),
+    ],
+)
+async def test_steps_that_cannot_be(office: Office, step: Step, valid_from: date) -> None:
+    with pytest.raises(StepError):
+        await office.collection.register.set_step(step, valid_from, enabled=True, actor="staff:admin")
+
+
+@pytest.mark.clause("PSC-5.4")
+async def test_figures_change_for_debts_due_from_a_day_on(office: Office) -> None:
+    """0.05 % a day for what is due from 2 May on: 10 days of 8990 are 44.95."""
+    register = office.collection.register
+    await register.set_term("penalty_ppm_per_day", date(2026, 5, 2), 500, actor="staff:admin")
+    subscriber = await office.debtor()
+    await office.daily(date(2026, 5, 12))
+    await office.pay(subscriber, "8990")
+    assert (await office.debt(subscriber)).penalty == tenge("44.95")
+    assert (await register.terms_today()).penalty_ppm_per_day == 500
+    with pytest.raises(CollectionTermError):
+        await register.set_term("penalty_ppm_per_day", date(2026, 5, 12), 500, actor="staff:admin")
+    with pytest.raises(CollectionTermError):
+        await register.set_term("no_such_figure", date(2027, 1, 1), 1, actor="staff:admin")
+
+
+async def test_there_is_no_such_debt(office: Office) -> None:
+    with pytest.raises(DebtUnknownError):
+        await office.collection.register.details(1)
+
+
+@pytest.mark.clause("PSC-3.1.5.1")
+async def test_the_auditor_finds_a_suspension_without_ground_and_a_missed_day(office: Office) -> None:
+    world = office.world
+    subscriber = await office.debtor()
+    await office.daily(date(2026, 5, 12))
+
+    async def checks() -> set[str]:
+        return {finding.check for finding in await audit(world.database, world.clock.now(), world.calendar)}
+
+    assert await checks() == set()
+    origin = by_system("collection", "test")
+    await world.subscribers.suspend(
+        subscriber.subscriber_id, Ground.MONEY, origin, reason="no reason", reference="KC-2026-9999999"
+    )
+    assert await checks() == {"collection.suspended_without_ground"}
+    await world.subscribers.suspensions.resume_ground(
+        subscriber.subscriber_id, Ground.MONEY, origin, reason="test", reference="KC-2026-9999999"
+    )
+    await office.credit(subscriber, "9079.90")  # paid with its penalty, and nobody has heard
+    assert await checks() == {"collection.suspended_without_ground"}
+    await world.outbox.drain()
+    assert await checks() == set()
+
+    other = await office.debtor()  # joined on 12 May: due on 12 July
+    await office.on(date(2026, 6, 12))
+    await office.to(date(2026, 7, 10))
+    assert await checks() == set()
+    await office.to(date(2026, 7, 20))
+    assert await checks() == {"collection.not_followed"}
+    await office.collection.run()
+    assert await checks() == set()
+    await office.to(date(2026, 7, 31))
+    assert "collection.step_missed" in await checks()
+    await office.collection.run()
+    del other
+
+
+@pytest.mark.clause("PSC-6.3.3")
+async def test_the_auditor_finds_a_contract_that_should_have_ended(office: Office) -> None:
+    await office.debtor()
+    await office.daily(date(2026, 7, 12))
+    await office.to(date(2026, 7, 15))
+    findings = await audit(office.world.database, office.world.clock.now(), office.world.calendar)
+    assert "collection.end_missed" in {finding.check for finding in findings}
