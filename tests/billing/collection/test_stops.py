@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import date
 from typing import TypeVar
 
@@ -26,10 +27,12 @@ class MachineOffError(Exception):
 
 
 class DyingDatabase(Database):
-    """The world's database, until the machine goes off: before or after the commit of its n-th transaction."""
+    """A machine's way to the database, until it goes off: before or after the commit of its n-th transaction."""
 
-    def __init__(self, database: Database, after: int, *, committed: bool) -> None:
-        super().__init__(database._pool, database.url)
+    _left = 0
+    _committed = False
+
+    def die(self, after: int, *, committed: bool) -> None:
         self._left = after
         self._committed = committed
 
@@ -47,6 +50,17 @@ class DyingDatabase(Database):
         if dies:
             raise MachineOffError
         return result
+
+
+@asynccontextmanager
+async def dying(office: Office, after: int, *, committed: bool) -> AsyncIterator[Collection]:
+    """Collection on a machine that goes off in its n-th transaction."""
+    world = office.world
+    database = await DyingDatabase.connect(world.database.url, max_size=3)
+    assert isinstance(database, DyingDatabase)
+    database.die(after, committed=committed)
+    yield Collection(database, world.clock, world.calendar, world.ledger, world.subscribers)
+    database.terminate()
 
 
 async def debtors(office: Office, count: int) -> list[Subscriber]:
@@ -119,15 +133,9 @@ async def test_killed_anywhere_the_next_run_does_the_rest(office: Office, after:
     people = await debtors(office, 3)
     await suspend_all(office)
     world = office.world
-    dying = Collection(
-        DyingDatabase(world.database, after, committed=committed),
-        world.clock,
-        world.calendar,
-        world.ledger,
-        world.subscribers,
-    )
-    with pytest.raises(MachineOffError):
-        await dying.runner.run(batch=1)
+    async with dying(office, after, committed=committed) as collection:
+        with pytest.raises(MachineOffError):
+            await collection.runner.run(batch=1)
     await office.collection.run()
     await world.outbox.drain()
     assert len(await office.events("subscribers.suspended")) == 3
@@ -144,15 +152,9 @@ async def test_killed_at_the_end_of_a_contract(office: Office) -> None:
     await office.to(date(2026, 7, 13))
     world = office.world
     transactions = 3  # begin debts, find nothing due, end the contract
-    dying = Collection(
-        DyingDatabase(world.database, transactions, committed=False),
-        world.clock,
-        world.calendar,
-        world.ledger,
-        world.subscribers,
-    )
-    with pytest.raises(MachineOffError):
-        await dying.run()
+    async with dying(office, transactions, committed=False) as collection:
+        with pytest.raises(MachineOffError):
+            await collection.run()
     assert (await world.again(subscriber)).state == "active"
     assert (await office.work()).counts == {"ended": 1}
     assert len(await office.events("subscribers.ended")) == 1
