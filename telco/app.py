@@ -31,6 +31,7 @@ from telco.billing.instalments import jobs as instalments_jobs
 from telco.billing.instalments.bureau import CreditBureaus
 from telco.billing.instalments.port_out import PortOutCheck
 from telco.billing.instalments.service import Instalments
+from telco.billing.invoicing import http as invoicing_http
 from telco.billing.invoicing import jobs as invoicing_jobs
 from telco.billing.invoicing.limits import CreditLimits
 from telco.billing.invoicing.service import Invoicing
@@ -281,6 +282,7 @@ class App:
         subscribers_http.routes(api, self.subscribers)
         billing_http.routes(api, self.cards, self.subscribers, self.ledger)
         payments_http.routes(api, self.ways_in)
+        invoicing_http.routes(api, self.invoicing, self.limits, self.subscribers)
         bonus_http.routes(api, self.bonuses, self.subscribers)
         instalments_http.routes(api, self.instalments, self.port_out, self.bureaus, self.subscribers)
         collection_http.routes(api, self.collection, self.subscribers)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from telco.catalog.model import DestinationKind, Direction, Service
+from dataclasses import replace
+
+from telco.catalog.model import DestinationKind, Direction, Service, Settlement
 from telco.catalog.rates import Denial, Rate
 from telco.charging.model import Result
 from telco.subscribers.model import Scope, Subscriber
@@ -57,6 +59,24 @@ def _is_international(rate: Rate, direction: Direction) -> bool:
     """Say whether a call or message leaves the country: its zone is then one of the world's, not a kind of number."""
     dialled = rate.service in (Service.VOICE, Service.SMS) and direction is not Direction.IN
     return dialled and not rate.roaming and rate.denied is None and rate.zone not in _KINDS
+
+
+def in_settlement(rate: Rate, settlement: Settlement) -> Rate:
+    """Return a rate as the settlement has it: in credit roaming goes on at the limit, so no portion of it is held back.
+
+    Contract: PSC-4.3.2
+    """
+    return replace(rate, controlled=False) if rate.roaming and settlement is Settlement.CREDIT else rate
+
+
+def stops_at_limit(settlement: Settlement, rate: Rate, direction: Direction) -> bool:
+    """Say that usage stops once the credit limit is used up, even where an allowance or nothing pays for it.
+
+    Incoming calls and roaming go on, and so do the numbers that are free of charge for everybody.
+
+    Contract: PSC-4.3.2
+    """
+    return settlement is Settlement.CREDIT and direction is not Direction.IN and not rate.roaming and not rate.free
 
 
 def rateless(rate: Rate) -> bool:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from telco.catalog.catalogue import Catalogue
-from telco.catalog.model import Access, FairUse, Portion, Service
+from telco.catalog.model import Access, FairUse, Portion, Service, Settlement
 from telco.catalog.rates import Profile, Rate, Usage
 from telco.catalog.rating import portion, rate
 from telco.charging import rules, store
@@ -88,7 +88,7 @@ class Charging:
         if subscriber is None or subscriber.state is not SubscriptionState.ACTIVE:
             return Grant(Result.UNKNOWN_SUBSCRIBER)
         found = self._rate(request, subscriber)
-        refused = rules.refusal(subscriber, found, request.direction) or await self._roaming_refusal(subscriber, found)
+        refused = await self._refusal(subscriber, request, found)
         if refused is not None:
             return Grant(refused, label=found.label)
         fair_use = self._fair_use(subscriber) if request.service is Service.DATA and not found.roaming else None
@@ -153,7 +153,7 @@ class Charging:
         if subscriber is None or subscriber.state is not SubscriptionState.ACTIVE:
             return Grant(Result.UNKNOWN_SUBSCRIBER)
         found = self._rate(request, subscriber)
-        refused = rules.refusal(subscriber, found, request.direction) or await self._roaming_refusal(subscriber, found)
+        refused = await self._refusal(subscriber, request, found)
         if refused is not None:
             return Grant(refused, label=found.label)
         if rules.rateless(found):
@@ -239,7 +239,8 @@ class Charging:
             tuple(sorted(subscriber.services)),
             subscriber.plan_state is PlanState.ACTIVE,
         )
-        return rate(usage, profile, self._catalogue(), self._clock.now())
+        found = rate(usage, profile, self._catalogue(), self._clock.now())
+        return rules.in_settlement(found, subscriber.settlement)
 
     def _fair_use(self, subscriber: Subscriber) -> FairUse | None:
         return self._catalogue().plan_version(subscriber.plan_code, subscriber.plan_version).fair_use
@@ -256,9 +257,22 @@ class Charging:
         left = sum(bucket.balance for bucket in view.buckets if bucket.code == fair_use.allowance and bucket.available)
         return grant if left > 0 else replace(grant, speed_kbps=fair_use.speed_kbps)
 
+    async def _refusal(self, subscriber: Subscriber, request: UsageRequest, found: Rate) -> Result | None:
+        """Say why usage is refused whatever it would cost, or None.
+
+        Contract: PSC-3.1.2, PSC-3.1.5, PSC-4.3.2
+        """
+        refused = rules.refusal(subscriber, found, request.direction)
+        if refused is not None:
+            return refused
+        if rules.stops_at_limit(subscriber.settlement, found, request.direction):
+            view = await self._ledger.balances(subscriber.account)
+            return Result.INSUFFICIENT_FUNDS if view.main + view.credit_limit <= 0 else None
+        return await self._roaming_refusal(subscriber, found)
+
     async def _roaming_refusal(self, subscriber: Subscriber, found: Rate) -> Result | None:
-        """Roaming works once the account holds the operator's threshold sum. Contract: PSC-3.1.2"""
-        if not found.roaming or found.free:
+        """Prepaid roaming works once the account holds the operator's threshold sum. Contract: PSC-3.1.2"""
+        if not found.roaming or found.free or subscriber.settlement is not Settlement.PREPAID:
             return None
         threshold = self._catalogue().roaming_at(self._clock.now()).threshold_tiyn
         if threshold == 0:

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from telco.catalog.bonus import WITHOUT_BONUS
 from telco.catalog.model import Access, Direction, FairUse, Portion, Service
 from telco.catalog.rates import Rate
 from telco.charging.model import UsageRequest
@@ -140,6 +141,7 @@ def _rate_fields(rate: Rate) -> dict[str, Any]:
         "price_micro": rate.price_micro,
         "minimum": rate.minimum,
         "connection": rate.connection,
+        "money": list(rate.money),
         "free": rate.free,
         "roaming": rate.roaming,
         "controlled": rate.controlled,
@@ -158,6 +160,7 @@ def _rate(fields: dict[str, Any]) -> Rate:
             "unit": Unit(fields["unit"]),
             "allowances": tuple(fields["allowances"]),
             "connection": Tiyn(fields["connection"]),
+            "money": tuple(fields.get("money", WITHOUT_BONUS)),  # a session that began before bonuses had rules
             "portions": {Access(int(access)): Portion(*sizes) for access, sizes in fields["portions"].items()},
         }
     )
