@@ -87,9 +87,9 @@ async def test_a_change_of_vat_inside_a_period_makes_two_groups(database: Databa
     [invoice] = await invoices(world, subscriber)
     lines = await world.invoicing.lines(invoice.invoice_id)
     assert [(line.label, line.vat_percent, line.amount) for line in lines] == [
-        ("fee.plan", 12, tenge(8990)),
-        ("voice", 12, tenge(1000)),
-        ("voice", 16, tenge(500)),
+        ("fee.plan", Decimal(12), tenge(8990)),
+        ("voice", Decimal(12), tenge(1000)),
+        ("voice", Decimal(16), tenge(500)),
     ]
     # (8990 + 1000) * 0.12 / 1.12 = 1070.357..., half up 1070.36; 500 * 0.16 / 1.16 = 68.9655..., half up 68.97
     assert invoice.vat == Tiyn(107036 + 6897)
