@@ -171,6 +171,7 @@ class App:
             self.calendar,
             self.ledger,
             self.trust,
+            self.invoicing,
             self._obligations,
             self.catalog.current,
             self.ways_in,

@@ -6,7 +6,7 @@ Money outlives numbers: a refund, a debt or a compensation is a matter of the pa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from telco.catalog.model import Settlement
 from telco.db import queries
@@ -35,7 +35,8 @@ class Holder:
     msisdn: Msisdn | None
     language: Language
     settlement: Settlement
-    period_anchor: date | None
+    joined_at: datetime | None
+    """When that number joined its plan."""
     ended_at: datetime | None
     """When the last number ended; None while one is in use, or when all went to other accounts."""
     ground: EndGround | None
@@ -58,7 +59,7 @@ async def account_holder(conn: Connection, account: AccountRef) -> Holder | None
         msisdn=row["msisdn"],
         language=Language(row["language"] or Language.RU),
         settlement=Settlement(row["settlement"] or Settlement.PREPAID),
-        period_anchor=row["period_anchor"],
+        joined_at=row["plan_joined_at"],
         ended_at=row["ended_at"],
         ground=None if row["end_ground"] is None else EndGround(row["end_ground"]),
     )

@@ -1,7 +1,7 @@
 -- name: account_holder
 -- Whose a personal account is and which numbers spend from it; of the numbers, one in use or the one that ended last.
 select a.shard, a.account_id, a.contract_id, p.party_id, p.kind as party_kind, p.iin_bin, p.full_name, p.contact_phone,
-       last.msisdn, last.language, last.settlement, last.period_anchor, last.ended_at, last.end_ground,
+       last.msisdn, last.language, last.settlement, last.plan_joined_at, last.ended_at, last.end_ground,
        (select count(*) from subscribers.subscription s
         where s.shard = a.shard and s.account_id = a.account_id and s.state <> 'ended')::int as numbers
 from subscribers.personal_account a

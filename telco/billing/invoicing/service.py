@@ -329,6 +329,14 @@ class Invoicing:
             advance=Tiyn(max(billed.advance, 0)) if billed is not None else Tiyn(0),
         )
 
+    async def accounting(self, conn: Connection, account: AccountRef) -> tuple[date, date] | None:
+        """Return from which day an account's accounting periods are counted, and up to which day it is invoiced.
+
+        None for an account that is not invoiced. Contract: PSC-1.1.26
+        """
+        billed = await store.billed(conn, account)
+        return None if billed is None else (billed.anchor, billed.period_start)
+
     async def overdue(self, conn: Connection, today: date, after: AccountRef | None, limit: int) -> list[Overdue]:
         """Accounts beyond `after` with invoices that were not paid by their last day, in order of account.
 

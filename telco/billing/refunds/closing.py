@@ -9,8 +9,9 @@ Contract: PSC-6.5, PSC-6.3.5, PSC-3.1.9
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
+from telco.billing.invoicing.service import Invoicing
 from telco.billing.refunds import store
 from telco.billing.refunds.model import EndedAccount
 from telco.billing.refunds.service import Refunds
@@ -44,6 +45,7 @@ class Closing:
         calendar: Calendar,
         ledger: Ledger,
         trust: TrustPayments,
+        invoicing: Invoicing,
         refunds: Refunds,
     ) -> None:
         self._database = database
@@ -51,6 +53,7 @@ class Closing:
         self._calendar = calendar
         self._ledger = ledger
         self._trust = trust
+        self._invoicing = invoicing
         self._refunds = refunds
 
     async def on_ended(self, event: OutboxEvent) -> None:
@@ -68,7 +71,7 @@ class Closing:
             if holder.numbers:
                 await self._take_back_of_number(connection, account, event.event_id)
             elif holder.ended_at is not None:
-                period_end = self._refunds.credit_period_end(holder)
+                period_end = await self._refunds.credit_period_end(connection, holder)
                 await connection.execute(
                     Q.account_ended,
                     account.shard,
@@ -127,11 +130,18 @@ class Closing:
             if _emptied(await self._ledger.balances(account, connection)):
                 emptied_at = now
         limit_ended_at = None
-        over = row["period_end"] is None or row["period_end"] < self._calendar.today(now)
-        if row["limit_ended_at"] is None and over:
+        if row["limit_ended_at"] is None and await self._is_invoiced(connection, account, row["period_end"]):
             await self._ledger.set_credit_limit(connection, account, 0, f"account_end:{attempt}:limit")
             limit_ended_at = now
         await connection.execute(Q.account_worked_on, account.shard, account.account_id, emptied_at, limit_ended_at)
+
+    async def _is_invoiced(self, connection: Connection, account: AccountRef, period_end: date | None) -> bool:
+        """Whether the last accounting period is over and has its invoice; prepaid has none to wait for."""
+        if period_end is None:
+            return True
+        accounting = await self._invoicing.accounting(connection, account)
+        upto = self._calendar.today(self._clock.now()) if accounting is None else accounting[1]
+        return upto >= period_end
 
     async def _drain(self, connection: Connection, account: AccountRef, cause: str, origins: list[str]) -> None:
         details: dict[str, object] = {"label": "account.end"}

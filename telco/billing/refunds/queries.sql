@@ -138,7 +138,7 @@ where known.ended_at < excluded.ended_at;
 -- name: lock_unfinished_accounts
 -- Ended accounts on which something is still to be taken back or whose credit limit is due to go.
 select * from refunds.ended_account
-where (emptied_at is null or (limit_ended_at is null and (period_end is null or period_end < $1)))
+where (emptied_at is null or (limit_ended_at is null and (period_end is null or period_end <= $1)))
   and (shard, account_id) > ($2, $3)
 order by shard, account_id limit $4 for update skip locked;
 

@@ -116,7 +116,8 @@ class RefundOut(ApiModel):
     @classmethod
     def of(cls, refund: Refund) -> RefundOut:
         own = {"account": str(refund.account), "way": refund.payee.way, "iban": refund.payee.iban}
-        return cls(**own, **{name: getattr(refund, name) for name in cls.model_fields if name not in own})
+        rest = {name: getattr(refund, name) for name in cls.model_fields if name not in own}
+        return cls.model_validate(own | rest)
 
 
 class RefundsOut(ApiModel):

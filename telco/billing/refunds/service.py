@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import date
 
 from telco.billing.errors import RequestReusedError
+from telco.billing.invoicing.service import Invoicing
 from telco.billing.payments.rules import normal_name, parse_named
 from telco.billing.refunds import rules, store
 from telco.billing.refunds.errors import (
@@ -56,12 +57,19 @@ class Refunds:
     """Use cases of applications. `obligations` asks what a party's accounts still owe, in the caller's transaction."""
 
     def __init__(
-        self, database: Database, clock: Clock, calendar: Calendar, ledger: Ledger, obligations: Obligations
+        self,
+        database: Database,
+        clock: Clock,
+        calendar: Calendar,
+        ledger: Ledger,
+        invoicing: Invoicing,
+        obligations: Obligations,
     ) -> None:
         self._database = database
         self._clock = clock
         self._calendar = calendar
         self._ledger = ledger
+        self._invoicing = invoicing
         self._obligations = obligations
 
     # The application
@@ -135,14 +143,16 @@ class Refunds:
     async def dates(self, connection: Connection, holder: Holder, registered_on: date) -> tuple[date, date]:
         """Return the first and the last day for paying a refund of this account. Contract: PSC-6.4, PSC-7.7"""
         terms = await store.terms(connection, registered_on)
-        earliest = rules.not_before(registered_on, self.credit_period_end(holder), terms)
+        earliest = rules.not_before(registered_on, await self.credit_period_end(connection, holder), terms)
         return earliest, rules.pay_by(registered_on, earliest, terms)
 
-    def credit_period_end(self, holder: Holder) -> date | None:
+    async def credit_period_end(self, connection: Connection, holder: Holder) -> date | None:
         """Return the day after the accounting period in which a credit account ended; None where none is waited for."""
-        if holder.settlement is not Settlement.CREDIT or holder.ended_at is None or holder.period_anchor is None:
+        if holder.settlement is not Settlement.CREDIT or holder.ended_at is None or holder.joined_at is None:
             return None
-        return rules.period_end(holder.period_anchor, self._calendar.today(holder.ended_at))
+        accounting = await self._invoicing.accounting(connection, holder.account)
+        anchor = self._calendar.today(holder.joined_at) if accounting is None else accounting[0]
+        return rules.period_end(anchor, self._calendar.today(holder.ended_at))
 
     async def free(self, connection: Connection, holder: Holder) -> FreeMoney:
         """Tell what can be given back now: the main balance less what is held and what the contract owes.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from telco.billing.invoicing.service import Invoicing
 from telco.billing.payments.ways import WaysIn
 from telco.billing.refunds.bank import RefundBank
 from telco.billing.refunds.closing import Closing
@@ -30,14 +31,15 @@ class WaysOut:
         calendar: Calendar,
         ledger: Ledger,
         trust: TrustPayments,
+        invoicing: Invoicing,
         obligations: Obligations,
         catalogue: Callable[[], Catalogue],
         ways_in: WaysIn,
     ) -> None:
-        self.refunds = Refunds(database, clock, calendar, ledger, obligations)
+        self.refunds = Refunds(database, clock, calendar, ledger, invoicing, obligations)
         self.payouts = Payouts(database, clock, calendar, ledger, self.refunds, ways_in.cash)
         self.bank = RefundBank(database, clock, calendar, self.refunds, self.payouts, ways_in.transfers)
-        self.closing = Closing(database, clock, calendar, ledger, trust, self.refunds)
+        self.closing = Closing(database, clock, calendar, ledger, trust, invoicing, self.refunds)
         self.compensations = Compensations(database, clock, calendar, ledger, catalogue)
 
     def subscribe_to(self, outbox: Dispatcher) -> None:
