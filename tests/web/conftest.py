@@ -130,6 +130,7 @@ async def service(
         StaffSettings,
     )
     from tests.billing.payments.examples import make_examples
+    from tests.billing.refunds.examples import make_refund_examples
     from tests.world import World
 
     world = World(database, clock, calendar)
@@ -137,6 +138,7 @@ async def service(
     for number in NUMBERS_IN_USE:
         await world.subscriber(money="5000", number=number)
     await make_examples(world, next(number for number in NUMBERS_IN_USE if number != NUMBER))
+    await make_refund_examples(world)
     async with database.acquire() as conn:
         keys = {role: await create_principal(conn, role, [role], pepper=PEPPER, now=clock.now()) for role in Role}
     app = App(

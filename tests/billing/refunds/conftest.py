@@ -45,6 +45,7 @@ class Office(WaysOut):
             world.calendar,
             world.ledger,
             world.trust,
+            world.invoicing,
             world._obligations,
             world.catalog.current,
             ways_in,
@@ -136,4 +137,5 @@ async def office(world: World) -> AsyncIterator[Office]:
     office = Office(world)
     await office.ways_in.transfers.add_account(OURS, "TOO Operator")
     yield office
+    await office.closing.finish()
     assert [finding for finding in await office.findings() if "missed_deadlines" not in finding] == []

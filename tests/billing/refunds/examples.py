@@ -1,0 +1,15 @@
+"""What the documents' examples of the refunds' routes name, so that they can be read."""
+
+from __future__ import annotations
+
+from tests.billing.refunds.conftest import OURS, Office
+from tests.world import World
+
+NUMBER = "77071112233"
+
+
+async def make_refund_examples(world: World) -> None:
+    """Refund 1, in file 1."""
+    office = Office(world)
+    await office.ways_in.transfers.add_account(OURS, "main")
+    await office.filed(await world.subscriber(money="100", number=NUMBER))
