@@ -102,7 +102,7 @@ create table bonus.month (
     changed   boolean  not null default true,
     primary key (shard, member_id, month, rule)
 ) with (fillfactor = 80);
-create index month_changed on bonus.month (month, shard, member_id) where changed;
+create index month_changed on bonus.month (shard, month, member_id) where changed;
 
 -- What of a month's earnings is due after the caps.
 create table bonus.month_due (

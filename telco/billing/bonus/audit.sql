@@ -28,8 +28,9 @@ left join (
     from bonus.credit c
     join bonus.member m using (member_id)
     left join lateral (
-        select sum(l.amount) as moved from ledger.journal_line l
-        where l.shard = m.shard and l.account_id = m.account_id and l.op_id = c.op_id and l.bucket_no > 0
+        select coalesce((select sum(o.lines[n][3]) from generate_subscripts(o.lines, 1) n), 0)
+               + coalesce((select sum(o.grant_lines[n][3]) from generate_subscripts(o.grant_lines, 1) n), 0) as moved
+        from ledger.operation o where o.shard = m.shard and o.account_id = m.account_id and o.op_id = c.op_id
     ) j on true
     group by c.member_id
 ) c using (member_id)
@@ -42,8 +43,9 @@ select g.shard, g.account_id, format('gift %s %s of %s: the journal has %s', g.g
            as detail
 from bonus.gift g
 left join lateral (
-    select sum(l.amount) as moved from ledger.journal_line l
-    where l.shard = g.shard and l.account_id = g.account_id and l.op_id = g.op_id and l.bucket_no > 0
+    select sum(o.grant_lines[n][3]) as moved
+    from ledger.operation o cross join lateral generate_subscripts(o.grant_lines, 1) n
+    where o.shard = g.shard and o.account_id = g.account_id and o.op_id = g.op_id
 ) j on true
 where g.amount_tiyn is distinct from j.moved
 limit $1;

@@ -9,6 +9,7 @@ Contract: PSC-3.1.9, PSC-6.5
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
@@ -27,8 +28,10 @@ from telco.ledger import model as ledger_model
 from telco.ledger.model import BucketSpec, Op, Status
 from telco.ledger.service import Ledger
 
-BATCH = 400
-"""Rows of months that one transaction looks at."""
+BATCH = 1_000
+"""Members whose changed months one transaction looks at."""
+SHARDS_AT_ONCE = 4
+"""Each holds a connection."""
 
 
 class Crediting:
@@ -59,23 +62,44 @@ class Crediting:
         if not self._catalogue().bonus:
             return CreditRun()
         before = self._earning.unfinished_day().replace(day=1)
-        total = CreditRun()
+        async with self._database.acquire() as conn:
+            shards = [shard for shard, _ in await store.shards(conn)]
+        at_once = asyncio.Semaphore(SHARDS_AT_ONCE)
+
+        async def credit(shard: int) -> CreditRun:
+            async with at_once:
+                return await self._credit_shard(shard, before)
+
+        return sum(await asyncio.gather(*map(credit, shards)), CreditRun())
+
+    async def _credit_shard(self, shard: int, before: date) -> CreditRun:
+        total, place = CreditRun(), store.START
         while True:
-            batch = await self._database.transact("bonus.credit", lambda conn: self._run_batch(conn, before))
-            if batch is None:
+
+            async def body(conn: Connection, place: store.Place = place) -> tuple[CreditRun, store.Place] | None:
+                return await self._run_batch(conn, shard, before, place)
+
+            done = await self._database.transact("bonus.credit", body)
+            if done is None:
                 return total
+            batch, place = done
             total += batch
 
-    async def _run_batch(self, conn: Connection, before: date) -> CreditRun | None:
-        locked = await store.lock_changed(conn, before, BATCH)
-        if not locked:  # none are left, or another run has them
+    async def _run_batch(
+        self, conn: Connection, shard: int, before: date, place: store.Place
+    ) -> tuple[CreditRun, store.Place] | None:
+        found = await store.lock_changed(conn, shard, before, place, BATCH)
+        if found is None:
             return None
+        locked, reached = found
+        if not locked:  # another run has them
+            return CreditRun(), reached
         members = {member.member_id: member for member in locked}
-        months = await store.lock_months(conn, locked, before)
+        months = await store.lock_months(conn, shard, locked, before)
         staying = {key: found for key, found in months.items() if members[key[0]].left_at is None}
         dues = {(member_id, month): self._due(month, found) for (member_id, month), found in staying.items()}
         growth = await store.set_month_due(conn, members, dues)
-        return await self._move(conn, members, growth)
+        return await self._move(conn, members, growth), reached
 
     def _due(self, month: date, found: Sequence[MonthRule]) -> Tiyn:
         last_moment = self._calendar.start_of_day(add_months(month, 1)) - timedelta(microseconds=1)

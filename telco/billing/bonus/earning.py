@@ -24,6 +24,9 @@ from telco.kernel.clock import Clock
 MOST_DAYS_BACK = 100
 """Days that are looked for when the service was down; what is older was read, or nobody will miss it."""
 
+MANY_EARNINGS = 5_000
+"""So many new rows change what the planner has to know."""
+
 
 class Earning:
     """Reads finished days."""
@@ -50,6 +53,9 @@ class Earning:
         total = EarnRun()
         for day, shard in sorted(waiting):
             total += await self._read(day, shard)
+        if total.earnings >= MANY_EARNINGS:  # what comes next is planned by what is there now
+            async with self._database.acquire() as conn:
+                await conn.execute(Q.analyze_months)
         return total
 
     def unfinished_day(self) -> date:

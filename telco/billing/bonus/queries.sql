@@ -120,10 +120,16 @@ update bonus.member m set zeroed_at = null
 from ledger.reversed_accounts_v1($1, $2, $3) r
 where m.shard = $1 and m.account_id = r.account_id and m.zeroed_at is not null;
 
+-- name: analyze_months
+-- Many rows are new; crediting reads them by their keys.
+analyze bonus.month, bonus.member, bonus.month_due;
+
 -- name: changed_months
--- Members with months before a day that were not looked at since they changed.
-select shard, member_id from bonus.month where changed and month < $1
-order by month, shard, member_id limit $2;
+-- Members of a shard with months before a day that were not looked at since they changed, from beyond the last one; not
+-- from the first again, where what was done lies dead in the index.
+select month, member_id from bonus.month
+where changed and shard = $1 and month < $2 and (month, member_id) > ($3::date, $4::bigint)
+order by month, member_id limit $5;
 
 -- name: lock_members
 -- Members, in one order for everybody; those that another run holds are left to it.
@@ -133,7 +139,7 @@ select * from bonus.member where member_id = any($1::bigint[]) order by member_i
 -- The changed months of members with all their rules.
 select m.member_id, m.month, m.rule, m.earned_e4
 from bonus.month m
-where m.member_id = any($1::bigint[]) and m.shard = any($2::smallint[]) and m.month < $3
+where m.member_id = any($1::bigint[]) and m.shard = $2 and m.month < $3
   and exists (select from bonus.month c where (c.shard, c.member_id, c.month) = (m.shard, m.member_id, m.month)
               and c.changed)
 order by m.member_id, m.month, m.rule for update;
@@ -141,7 +147,7 @@ order by m.member_id, m.month, m.rule for update;
 -- name: months_looked_at
 -- What the months of members are worth is known.
 update bonus.month set changed = false
-where member_id = any($1::bigint[]) and shard = any($2::smallint[]) and month < $3 and changed;
+where member_id = any($1::bigint[]) and shard = $2 and month < $3 and changed;
 
 -- name: set_month_due
 -- What months are worth after the caps; returns by how much each member's sum grew.

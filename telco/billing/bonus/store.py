@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 
 from telco.billing.bonus.model import (
     CreditLine,
@@ -124,26 +125,38 @@ async def read_day(
 # Crediting
 
 
-async def lock_changed(conn: Connection, before: date, limit: int) -> list[Member] | None:
-    """Lock members whose months before a day changed; None when there are none at all."""
-    rows = await conn.fetch(Q.changed_months, before, limit)
+class Place(NamedTuple):
+    """How far a run over changed months has come."""
+
+    month: date
+    member_id: int
+
+
+START = Place(date.min, 0)
+
+
+async def lock_changed(
+    conn: Connection, shard: int, before: date, after: Place, limit: int
+) -> tuple[list[Member], Place] | None:
+    """Lock members of a shard whose months before a day changed, from beyond a place; None when there are no more."""
+    rows = await conn.fetch(Q.changed_months, shard, before, *after, limit)
     if not rows:
         return None
     ids = {row["member_id"] for row in rows}
-    return [member_of(row) for row in await conn.fetch(Q.lock_members, list(ids))]
+    locked = [member_of(row) for row in await conn.fetch(Q.lock_members, list(ids))]
+    return locked, Place(*rows[-1])
 
 
 async def lock_months(
-    conn: Connection, members: Collection[Member], before: date
+    conn: Connection, shard: int, members: Collection[Member], before: date
 ) -> dict[tuple[MemberId, date], list[MonthRule]]:
-    """Read and lock the changed months of members, and note that they were looked at."""
+    """Read and lock the changed months of a shard's members, and note that they were looked at."""
     ids = [member.member_id for member in members]
-    in_shards = sorted({member.account.shard for member in members})
     months: dict[tuple[MemberId, date], list[MonthRule]] = {}
-    for row in await conn.fetch(Q.lock_months, ids, in_shards, before):
+    for row in await conn.fetch(Q.lock_months, ids, shard, before):
         key = MemberId(row["member_id"]), row["month"]
         months.setdefault(key, []).append(MonthRule(row["rule"], row["earned_e4"]))
-    await conn.execute(Q.months_looked_at, ids, in_shards, before)
+    await conn.execute(Q.months_looked_at, ids, shard, before)
     return months
 
 

@@ -13,9 +13,10 @@ from (select agreement_id, op_id, sum(amount_tiyn) as amount from instalments.pa
       group by 1, 2) p
 join instalments.agreement a using (agreement_id)
 left join lateral (
-    select sum(l.amount) as paid from ledger.journal_line l
-    where l.shard = a.shard and l.account_id = a.account_id and l.op_id = p.op_id
-      and l.operator_account = 'receivable.device'
+    select -o.moved as paid
+    from ledger.operation o join ledger.operator_account c on c.operator_no = o.contra
+    where o.shard = a.shard and o.account_id = a.account_id and o.op_id = p.op_id and o.status = 0
+      and c.code = 'receivable.device'
 ) j on true
 where p.amount is distinct from j.paid
 limit $1;
@@ -49,8 +50,9 @@ limit $1;
 -- The operator's account of devices is what agreements posted and did not give back.
 select 0::smallint as shard, 0::bigint as account_id,
        format('receivable.device is %s, agreements posted %s', j.amount, p.amount) as detail
-from (select coalesce(sum(amount), 0) as amount from ledger.journal_line
-      where operator_account = 'receivable.device') j,
+from (select coalesce(sum(-o.moved), 0) as amount
+      from ledger.operation o join ledger.operator_account c on c.operator_no = o.contra
+      where c.code = 'receivable.device' and o.status = 0) j,
      (select coalesce(sum(p.amount_tiyn), 0) as amount
       from instalments.part p join instalments.agreement a using (agreement_id)
       where p.posted_at is not null and a.state <> 'returned') p
