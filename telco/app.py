@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
+import aiohttp
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -25,6 +26,11 @@ from telco.billing.company import contact_http
 from telco.billing.company import http as company_http
 from telco.billing.company import jobs as company_jobs
 from telco.billing.company.together import Companies
+from telco.billing.documents import http as documents_http
+from telco.billing.documents import jobs as documents_jobs
+from telco.billing.documents.desk import DocumentDesk
+from telco.billing.documents.einvoice import EInvoiceSystem
+from telco.billing.documents.esf_soap import EsfSoap, HttpSigner
 from telco.billing.fees import FeeRunner
 from telco.billing.instalments import http as instalments_http
 from telco.billing.instalments import jobs as instalments_jobs
@@ -64,7 +70,7 @@ from telco.kernel.ids import AccountRef, SubscriberId
 from telco.kernel.msisdn import Msisdn
 from telco.ledger import jobs as ledger_jobs
 from telco.ledger.service import Ledger
-from telco.settings import DatabaseSettings, Settings, SettingsError
+from telco.settings import DatabaseSettings, EinvoiceSettings, Settings, SettingsError
 from telco.sms.call_me import CallMe
 from telco.sms.command import Services
 from telco.sms.faces import SubscriberFaces
@@ -117,6 +123,10 @@ class App:
             joined_credit=self._joined_credit,
         )
         self._build_billing()
+        system = await self._closing.enter_async_context(_einvoice_system(settings.einvoice))
+        self.documents = DocumentDesk(
+            self.database, clock, self.calendar, self.translator, self.invoicing, self.catalog.current, system
+        )
         self.charging = Charging(self.database, clock, self.ledger, self.subscribers, self.catalog.current)
         self._build_messages()
         self._build_background()
@@ -253,6 +263,7 @@ class App:
         self.outbox.subscribe("billing.credited", self.fees.on_credited)
         self.outbox.subscribe("subscribers.resumed", self.fees.on_resumed)
         self.collection.subscribe_to(self.outbox)
+        self.outbox.subscribe("billing.invoice_issued", self.documents.duties.on_invoice_issued)
         self.notices.subscribe_to(self.outbox)
         self.bonuses.membership.subscribe_to(self.outbox)
         self.instalments.subscribe_to(self.outbox)
@@ -270,6 +281,7 @@ class App:
             *instalments_jobs.jobs(self.instalments, self.bureaus),
             *refunds_jobs.jobs(self.ways_out.closing, self.ways_out.payouts),
             *company_jobs.jobs(self.companies.payments),
+            *documents_jobs.jobs(self.documents),
             *charging_jobs.jobs(self.charging),
             *email_jobs.jobs(self.email),
             *web_jobs.jobs(self.database, self.clock),
@@ -289,6 +301,7 @@ class App:
         collection_http.routes(api, self.collection, self.subscribers)
         refunds_http.routes(api, self.ways_out)
         company_http.routes(api, self.companies)
+        documents_http.routes(api, self.documents)
         charging_http.routes(api, self.charging)
         return api
 
@@ -372,6 +385,26 @@ async def _connected(url: str, given: DatabaseSettings) -> AsyncIterator[Databas
         yield database
     finally:
         await database.close()
+
+
+@contextlib.asynccontextmanager
+async def _einvoice_system(settings: EinvoiceSettings) -> AsyncIterator[EInvoiceSystem | None]:
+    """The state's e-invoice system, where its address is known; without it documents wait in the queue."""
+    if settings.url is None:
+        yield None
+        return
+    if settings.signer_url is None or settings.tin is None or settings.login is None or settings.password is None:
+        raise SettingsError(why="TELCO_EINVOICE_URL needs SIGNER_URL, TIN, LOGIN and PASSWORD beside it")
+    timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
+    async with aiohttp.ClientSession(timeout=timeout) as client:
+        yield EsfSoap(
+            client,
+            settings.url,
+            tin=settings.tin,
+            login=settings.login,
+            password=settings.password.get_secret_value(),
+            signer=HttpSigner(client, settings.signer_url),
+        )
 
 
 @contextlib.asynccontextmanager

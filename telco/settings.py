@@ -201,6 +201,23 @@ class SmsGroup(SmsSettings):
     """Links to the operator's SMSC, as JSON: ``[{"name": "smsc-1", "host": "...", "system_id": "...", ...}]``."""
 
 
+class EinvoiceSettings(Group):
+    """The state's e-invoice system. Without an address documents wait in the queue."""
+
+    url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+(/[^\s]*)?$")
+    """Address that the names of its services are appended to: ``https://esf.gov.kz:8443/esf-web/ws/api1``."""
+    signer_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+(/[^\s]*)?$")
+    """Address of the signing service, which keeps the operator's key of the National Certification Authority."""
+    tin: str | None = Field(default=None, pattern=r"^[0-9]{12}$")
+    """The operator's BIN there."""
+    login: str | None = Field(default=None, max_length=100)
+    """The operator's user there."""
+    password: SecretStr | None = None
+    """Password of that user."""
+    timeout_s: float = Field(default=30.0, gt=0, le=600)
+    """Seconds to wait for an answer; a document whose answer is lost is looked for before it is sent again."""
+
+
 class LogSettings(Group):
     """The log, on standard error."""
 
@@ -236,6 +253,7 @@ class Settings(BaseSettings):
     callme: CallMeSettings = CallMeSettings()
     sms: SmsGroup = SmsGroup()
     codes: CodesSettings = CodesSettings()
+    einvoice: EinvoiceSettings = EinvoiceSettings()
     log: LogSettings = LogSettings()
 
 
@@ -295,6 +313,10 @@ def missing(settings: Settings) -> list[Missing]:
             found.append(Missing(_variable(("sms", "links", place, "password")), "the bind's password"))
     if settings.email.host is not None and settings.email.sender is None:
         found.append(Missing(_variable(("email", "sender")), _why(("email", "sender"))))
+    if settings.einvoice.url is not None:
+        for name in ("signer_url", "tin", "login", "password"):
+            if getattr(settings.einvoice, name) is None:
+                found.append(Missing(_variable(("einvoice", name)), _why(("einvoice", name))))
     if settings.http.shutdown_timeout_s <= settings.http.handler_timeout_s:
         found.append(Missing(_variable(("http", "shutdown_timeout_s")), "longer than TELCO_HTTP_HANDLER_TIMEOUT_S"))
     if settings.database.min_connections > settings.database.max_connections:

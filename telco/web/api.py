@@ -79,6 +79,15 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a handler of a route with `files` returns: bytes to be saved under a name."""
+
+    content: bytes
+    media_type: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One declared route."""
@@ -98,6 +107,8 @@ class Route:
     audit: bool
     max_body_bytes: int | None
     """Of a route that takes files; None for the limit of every other."""
+    files: tuple[str, ...]
+    """Media types of the files that it answers with; empty for JSON."""
     operation: str
     summary: str
     description: str
@@ -164,6 +175,7 @@ class Api:
         idempotent: bool = False,
         audit: bool | None = None,
         max_body_bytes: int | None = None,
+        files: Sequence[str] = (),
         errors: Sequence[type[DomainError]] = (),
         description: str | None = None,
         operation: str | None = None,
@@ -184,6 +196,7 @@ class Api:
             audit: writes a row to the audit trail before it runs. By default for every method but GET; say True for a
                 read of personal data, False for what the network sends (the journal is its trail).
             max_body_bytes: for a route that takes files; the service's limit by default.
+            files: media types of a route that answers with a `File` instead of JSON.
             errors: what the feature may refuse, for the documents.
             description: more than a line; the handler's docstring by default.
             operation: the operationId; ``<tag>_<handler>`` by default.
@@ -207,10 +220,11 @@ class Api:
                     path_params=path_params,
                     query_params=query_params,
                     repeated=repeated,
-                    status=status or (204 if response is None else 200),
+                    status=status or (204 if response is None and not files else 200),
                     idempotent=idempotent,
                     audit=method in _MUTATING if audit is None else audit,
                     max_body_bytes=max_body_bytes,
+                    files=tuple(files),
                     operation=operation or f"{tags[0]}_{name}".lower().replace(" ", "_"),
                     summary=summary,
                     description=inspect.cleandoc(description or handler.__doc__ or ""),

@@ -211,7 +211,9 @@ def _article(route: Route, document: dict[str, Any]) -> str:
         parts += ["<h4>Body</h4>", _fields(schema, document)]
     parts += [f"<h4>Try it</h4><pre>{escape(curl(route, document))}</pre>"]
     success = operation["responses"][str(route.status)]
-    if "content" in success:
+    if route.files:
+        parts.append(f"<p class=soft>Answers with a file: {escape(', '.join(route.files))}.</p>")
+    elif "content" in success:
         schema = success["content"]["application/json"]["schema"]
         parts += [f"<details><summary>Answer {route.status}</summary>{_fields(schema, document)}</details>"]
     parts += [f"<details><summary>Errors</summary><dl>{''.join(_refusals(route))}</dl></details></article>"]

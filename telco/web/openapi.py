@@ -144,6 +144,8 @@ def _responses(route: Route, schemas: Schemas) -> dict[str, Any]:
     if route.response is not None:
         schema = schemas[f"{route.operation}:response", "serialization"]
         success["content"] = {"application/json": {"schema": schema}}
+    elif route.files:
+        success["content"] = {media: {"schema": {"type": "string", "format": "binary"}} for media in route.files}
     codes: dict[int, list[str]] = {}
     for error in refusals(route):
         codes.setdefault(error.status, []).append(error.code)

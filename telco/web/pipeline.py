@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,7 @@ from telco.kernel.clock import Clock
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Language
 from telco.kernel.names import TextRefusedError, clean_text
-from telco.web.api import PUBLIC, Answer, ApiRequest, Route
+from telco.web.api import PUBLIC, Answer, ApiRequest, File, Route
 from telco.web.errors import (
     MalformedJsonError,
     MediaTypeError,
@@ -50,6 +51,8 @@ log = structlog.get_logger(__name__)
 
 JSON = "application/json"
 MAX_GROUND_CHARACTERS = 200
+_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]")
+"""What has no place in the name of a file that we give out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +343,9 @@ def _answer(route: Route, result: Any) -> StoredAnswer:
     status, headers = route.status, {}
     if isinstance(result, Answer):
         status, headers, result = result.status or status, dict(result.headers), result.value
+    if isinstance(result, File):
+        disposition = f'attachment; filename="{_FILE_NAME.sub("_", result.name)}"'
+        return StoredAnswer(status, result.media_type, {**headers, "Content-Disposition": disposition}, result.content)
     if route.response is None:
         return StoredAnswer(status, JSON, headers, b"")
     value = route.response.validate_python(result, from_attributes=True)

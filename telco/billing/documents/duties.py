@@ -1,0 +1,135 @@
+"""What companies have to be given in writing, and by when: kept from the moment an invoice is issued until it is done.
+
+Contract: PSC-4.5
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from prometheus_client import Gauge
+
+from telco.billing.documents import rules, store
+from telco.billing.documents.errors import NothingSuppliedError
+from telco.billing.documents.model import Duty, DutyKind, DutyState, Issued
+from telco.billing.documents.service import Documents
+from telco.billing.documents.store import Q
+from telco.billing.invoicing.model import InvoiceId
+from telco.billing.invoicing.service import Invoicing
+from telco.db.outbox import OutboxEvent
+from telco.db.pool import Connection, Database, Record
+from telco.kernel.calendar import Calendar
+from telco.kernel.clock import Clock
+from telco.kernel.errors import DomainError
+from telco.kernel.ids import AccountId, AccountRef
+from telco.subscribers.addressees import addressee
+from telco.subscribers.model import PartyKind
+
+BATCH = 100
+LEASE = timedelta(minutes=5)
+"""How long a machine that took a duty and died keeps others from it."""
+_LATE = Gauge("telco_document_duties_late", "Documents that companies should have been given and were not")
+
+log = structlog.get_logger(__name__)
+
+
+class CompanyDuties:
+    """Use cases of what has to be issued."""
+
+    def __init__(
+        self, database: Database, clock: Clock, calendar: Calendar, documents: Documents, invoicing: Invoicing
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._calendar = calendar
+        self._documents = documents
+        self._invoicing = invoicing
+
+    async def on_invoice_issued(self, event: OutboxEvent) -> None:
+        """Note that a company has to be given its invoice and act; the same event again changes nothing.
+
+        Contract: PSC-4.5
+        """
+        account = AccountRef(event.payload["shard"], AccountId(event.payload["account_id"]))
+        async with self._database.acquire() as connection:
+            owner = await addressee(connection, account)
+        if owner is None or owner.party.kind is not PartyKind.COMPANY:
+            return
+        invoice = await self._invoicing.invoice(InvoiceId(event.payload["invoice_id"]))
+
+        async def body(connection: Connection) -> None:
+            for kind in DutyKind:
+                due_on = rules.duty_due_on(kind, invoice.period_end)
+                await connection.execute(Q.open_duty, kind, invoice.invoice_id, due_on, self._clock.now())
+
+        await self._database.transact("documents.open_duties", body)
+
+    async def run(self) -> dict[str, object]:
+        """Issue what is to be issued, what is due first at first; tell what was done, what failed and what is late.
+
+        Contract: PSC-4.5
+        """
+        done = failed = 0
+        while claimed := await self._claim():
+            for row in claimed:
+                if await self._do(row):
+                    done += 1
+                else:
+                    failed += 1
+        return {"done": done, "failed": failed, **await self._count()}
+
+    async def _claim(self) -> list[Record]:
+        now = self._clock.now()
+
+        async def body(connection: Connection) -> list[Record]:
+            return await connection.fetch(Q.claim_duties, now, now + LEASE, BATCH)
+
+        return await self._database.transact("documents.claim_duties", body)
+
+    async def _do(self, row: Record) -> bool:
+        """Fulfil a duty; what is in the way is noted, and it is tried again."""
+        duty_id, invoice_id = row["duty_id"], InvoiceId(row["invoice_id"])
+        try:
+            issued = await self._issue(DutyKind(row["kind"]), invoice_id)
+        except NothingSuppliedError:
+            await self._change(Q.drop_duty, duty_id)
+            return True
+        except DomainError as error:
+            log.warning("document_duty_failed", duty_id=duty_id, invoice_id=invoice_id, code=error.code)
+            await self._change(
+                Q.postpone_duty,
+                duty_id,
+                f"{error.code}: {error}"[:500],
+                rules.next_try(row["attempts"], self._clock.now()),
+            )
+            return False
+        await self._change(Q.do_duty, duty_id, issued.document_id, self._calendar.today(self._clock.now()))
+        return True
+
+    async def _issue(self, kind: DutyKind, invoice_id: InvoiceId) -> Issued:
+        match kind:
+            case DutyKind.INVOICE:
+                return await self._documents.issue_invoice(invoice_id)
+            case DutyKind.ACT:
+                return await self._documents.issue_act(invoice_id)
+
+    async def _change(self, query: str, *arguments: object) -> None:
+        async def body(connection: Connection) -> None:
+            await connection.execute(query, *arguments)
+
+        await self._database.transact("documents.change_duty", body)
+
+    async def _count(self) -> dict[str, object]:
+        today = self._calendar.today(self._clock.now())
+        row = await self._database.fetchrow(Q.late_duties, today)
+        assert row is not None
+        _LATE.set(row["late"])
+        if row["late"]:
+            log.error("document_duties_late", late=row["late"])
+        return {"open": row["open"], "late": row["late"]}
+
+    async def list(self, state: DutyState, after: int, limit: int) -> list[Duty]:
+        """List duties in a state, the earliest due first, from beyond an id."""
+        today = self._calendar.today(self._clock.now())
+        return [store.duty_of(row) for row in await self._database.fetch(Q.duties, state, today, after, limit)]

@@ -1,0 +1,110 @@
+"""Rules of documents as pure functions: facts in, decision out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+from telco.billing.documents.model import (
+    DutyKind,
+    Item,
+    Kind,
+    Period,
+    Supply,
+    VatGroup,
+)
+from telco.kernel.money import Tiyn
+
+SERIES: Mapping[Kind, str] = {
+    Kind.INVOICE: "IC",
+    Kind.ACT: "AC",
+    Kind.STATEMENT: "ST",
+    Kind.REFUND_ORDER: "RO",
+    Kind.RECONCILIATION: "RA",
+}
+"""The series of each kind. Invoices have numbers of their own; IC is of their corrections."""
+
+ACT_TERM_DAYS = 20
+"""Calendar days after the services were given."""
+REFUND_TERM_DAYS = 30
+FIRST_RETRY = timedelta(minutes=1)
+LONGEST_RETRY = timedelta(hours=1)
+MAX_STATEMENT_DAYS = 366
+
+
+def number_of(series: str, year: int, number: int) -> str:
+    """Write a number of a series: ``AC-2026-0000001``."""
+    return f"{series}-{year}-{number:07d}"
+
+
+def duty_due_on(kind: DutyKind, period_end: date) -> date:
+    """Return the last day on which a company has to be given a document; `period_end` is the day after the services.
+
+    Services until 1 March (period_end 2 March): an act is due within 20 calendar days after, on 21 March at the latest.
+    The invoice has the same term: the contract gives the act's, and both say the same.
+
+    Contract: PSC-4.5
+    """
+    match kind:
+        case DutyKind.ACT | DutyKind.INVOICE:
+            return period_end - timedelta(days=1) + timedelta(days=ACT_TERM_DAYS)
+
+
+def turnover_on(period: Period | None, issued_on: date) -> date:
+    """Return the day on which services were supplied: the last of the period, or the day of issue without one."""
+    return issued_on if period is None else period.end - timedelta(days=1)
+
+
+def supply_of(items: Iterable[Item], due_on: date | None, invoice_number: str | None = None) -> Supply:
+    """Add the lines up, in all and by rate of VAT, the highest rate first."""
+    lines = tuple(items)
+    groups = []
+    rates = {item.vat_percent for item in lines if item.vat_percent is not None}
+    for percent in (*sorted(rates, reverse=True), None):
+        of_rate = [item for item in lines if item.vat_percent == percent]
+        if of_rate:
+            groups.append(VatGroup(percent, *_sums(of_rate)))
+    net, vat, gross = _sums(lines)
+    return Supply(lines, tuple(groups), net, vat, gross, due_on, invoice_number)
+
+
+def only_supplies(supply: Supply) -> Supply:
+    """Leave out what is no service: instalments of a device, penalties, older debts. They bear no VAT.
+
+    An act and the state's e-invoice state what was supplied; the invoice states all that has to be paid.
+    """
+    items = [item for item in supply.items if item.vat_percent is not None]
+    numbered = (replace(item, line_no=number) for number, item in enumerate(items, 1))
+    return supply_of(numbered, supply.due_on, supply.invoice_number)
+
+
+def _sums(items: Iterable[Item]) -> tuple[Tiyn, Tiyn, Tiyn]:
+    net = vat = 0
+    for item in items:
+        net, vat = net + item.net, vat + item.vat
+    return Tiyn(net), Tiyn(vat), Tiyn(net + vat)
+
+
+def next_try(attempts: int, now: datetime) -> datetime:
+    """Return when an e-invoice that failed for a passing reason is sent again: 1, 2, 4 minutes ... at most an hour."""
+    doublings = min(attempts - 1, 10)
+    return now + min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)
+
+
+def esf_number(number: str) -> str:
+    """Write a document's number in digits only, as the state's system takes it; different numbers stay different.
+
+    A letter becomes two digits, A = 10 to Z = 35: ``KC-2026-0000001`` is ``201220260000001``.
+
+    Raises:
+        ValueError: a number that is not letters, digits and hyphens, or too long.
+    """
+    digits = "".join(
+        letter if letter.isdigit() else str(ord(letter) - ord("A") + 10)
+        for letter in number.replace("-", "")
+        if letter.isascii()
+    )
+    if not digits.isdigit() or len(digits) > 30:
+        raise ValueError(f"{number} cannot be a number of the state's system")
+    return digits

@@ -1,0 +1,348 @@
+"""Documents: issued once under a number without gaps, never changed, rendered when they are asked for.
+
+A document is written in one transaction with its number, its canonical text and the text's hash. Whatever is killed
+leaves both or neither. What is wrong in a document is put right where it came from, and a new document refers to the
+old one.
+
+Contract: PSC-4.5, PSC-1.1.12
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+import structlog
+
+from telco.billing.documents import canonical, esf, rules, store
+from telco.billing.documents.drafts import Drafts, RefundFacts
+from telco.billing.documents.errors import (
+    DocumentCorrectedError,
+    DocumentDamagedError,
+    DocumentNotCorrectableError,
+    DocumentPeriodError,
+    DocumentUnchangedError,
+    DocumentUnknownError,
+    FormatUnknownError,
+)
+from telco.billing.documents.model import (
+    BuyerKind,
+    Document,
+    DocumentId,
+    Draft,
+    Format,
+    Issued,
+    Kind,
+    Period,
+    Reference,
+    Rendered,
+    Supply,
+)
+from telco.billing.documents.pdf.layouts import to_pdf
+from telco.billing.documents.store import Q
+from telco.billing.invoicing.model import InvoiceId
+from telco.db import audit
+from telco.db.pool import Connection, Database
+from telco.kernel.calendar import Calendar
+from telco.kernel.clock import Clock
+from telco.kernel.i18n import Language, Translator
+from telco.kernel.ids import AccountRef, ContractId
+
+SYSTEM = "system:documents"
+INVOICE_SOURCE, ACT_SOURCE = "invoice:{invoice_id}", "act:{invoice_id}"
+
+log = structlog.get_logger(__name__)
+
+Make = Callable[[Connection, str], Awaitable[Draft]]
+"""Makes the draft of a source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which documents; None where it does not matter."""
+
+    account: AccountRef | None = None
+    contract_id: ContractId | None = None
+    iin_bin: str | None = None
+    kind: Kind | None = None
+    number: str | None = None
+
+
+class Documents:
+    """Use cases of documents."""
+
+    def __init__(
+        self, database: Database, clock: Clock, calendar: Calendar, translator: Translator, drafts: Drafts
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._calendar = calendar
+        self._translator = translator
+        self._drafts = drafts
+        self._rendering = asyncio.Semaphore(1)
+
+    # Issue
+
+    async def issue_invoice(self, invoice_id: InvoiceId, *, actor: str = SYSTEM) -> Issued:
+        """Issue the document of an invoice, once; the same again is answered with it.
+
+        Raises:
+            InvoiceUnknownError, RequisitesMissingError
+        """
+        source = INVOICE_SOURCE.format(invoice_id=invoice_id)
+        return await self._issue(source, lambda c, s: self._drafts.invoice(c, invoice_id, s), actor)
+
+    async def issue_act(self, invoice_id: InvoiceId, *, actor: str = SYSTEM) -> Issued:
+        """Issue the act of the services that a company's invoice is of, once.
+
+        Raises:
+            InvoiceUnknownError, RequisitesMissingError, NothingSuppliedError, ActForCompanyError
+
+        Contract: PSC-4.5
+        """
+        source = ACT_SOURCE.format(invoice_id=invoice_id)
+        return await self._issue(source, lambda c, s: self._drafts.act(c, invoice_id, s, self._today()), actor)
+
+    async def issue_statement(self, account: AccountRef, period: Period, *, actor: str, request_id: str) -> Issued:
+        """Issue an itemised statement; the same request again is answered with the same document.
+
+        Raises:
+            DocumentPeriodError, AccountOwnerUnknownError, RequisitesMissingError, StatementTooLongError
+
+        Contract: PSC-1.1.12
+        """
+        self._check(period)
+        return await self._issue(
+            f"statement:{request_id}",
+            lambda c, s: self._drafts.statement(c, account, period, s, self._today()),
+            actor,
+        )
+
+    async def issue_reconciliation(self, account: AccountRef, period: Period, *, actor: str, request_id: str) -> Issued:
+        """Issue a reconciliation act; the same request again is answered with the same document.
+
+        Raises:
+            DocumentPeriodError, AccountOwnerUnknownError, RequisitesMissingError, StatementTooLongError
+        """
+        self._check(period)
+        return await self._issue(
+            f"reconciliation:{request_id}",
+            lambda c, s: self._drafts.reconciliation(c, account, period, s, self._today()),
+            actor,
+        )
+
+    async def issue_refund_order(self, connection: Connection, facts: RefundFacts, *, actor: str) -> Issued:
+        """Issue a refund order in the transaction that decides the refund: both or neither, once per `facts.source`.
+
+        Raises:
+            AccountOwnerUnknownError, RequisitesMissingError
+
+        Contract: PSC-6.4, PSC-7.7
+        """
+        return await self._issue_in(
+            connection, facts.source, lambda c, _: self._drafts.refund_order(c, facts, self._today()), actor
+        )
+
+    async def correct(self, document_id: DocumentId, *, reason: str, actor: str) -> Issued:
+        """Issue a new document in place of one with a mistake, made anew of what was put right meanwhile.
+
+        Raises:
+            DocumentUnknownError
+            DocumentCorrectedError: it has a correction, which is what may be corrected.
+            DocumentNotCorrectableError: a refund order.
+            DocumentUnchangedError: the new one would say the same.
+        """
+
+        async def body(connection: Connection) -> Issued:
+            row = await connection.fetchrow(Q.document, document_id)
+            if row is None:
+                raise DocumentUnknownError(document_id=document_id)
+            wrong = store.issued_of(row)
+            await store.lock_source(connection, f"correction:{document_id}")
+            if wrong.corrected_by is not None:
+                raise DocumentCorrectedError(number=wrong.number)
+            old = await self._read(connection, document_id)
+            reference = Reference(int(document_id), old.kind, old.number, old.issued_on, reason)
+            made = await self._again(connection, wrong, old)
+            draft = replace(
+                made,
+                source=f"correction:{document_id}",
+                issued_on=self._today(),
+                number=None,
+                corrects=reference,
+            )
+            if _says_the_same(old, draft):
+                raise DocumentUnchangedError(number=old.number)
+            issued = await self._write(connection, draft, actor)
+            await audit.record(
+                connection,
+                at=self._clock.now(),
+                actor=actor,
+                action="documents.correct",
+                subject=f"document:{document_id}",
+                ground=reason,
+                details={"number": old.number, "corrected_by": issued.number},
+            )
+            return issued
+
+        return await self._database.transact("documents.correct", body)
+
+    async def _again(self, connection: Connection, wrong: Issued, old: Document) -> Draft:
+        """Make the draft of an issued document anew, of the same invoice or the same account and period."""
+        source, today = await self._origin(connection, wrong), self._today()
+        kind, _, rest = source.partition(":")
+        match old.kind:
+            case Kind.INVOICE:
+                return await self._drafts.invoice(connection, InvoiceId(int(rest)), source)
+            case Kind.ACT:
+                return await self._drafts.act(connection, InvoiceId(int(rest)), source, today)
+            case Kind.STATEMENT if old.period is not None:
+                return await self._drafts.statement(connection, wrong.account, old.period, source, today)
+            case Kind.RECONCILIATION if old.period is not None:
+                return await self._drafts.reconciliation(connection, wrong.account, old.period, source, today)
+        raise DocumentNotCorrectableError(kind=kind)
+
+    async def _origin(self, connection: Connection, issued: Issued) -> str:
+        """Follow corrections back to what the first document was made of."""
+        while issued.corrects is not None:
+            row = await connection.fetchrow(Q.document, issued.corrects)
+            assert row is not None
+            issued = store.issued_of(row)
+        return issued.source
+
+    async def _issue(self, source: str, make: Make, actor: str) -> Issued:
+        return await self._database.transact(
+            "documents.issue", lambda connection: self._issue_in(connection, source, make, actor)
+        )
+
+    async def _issue_in(self, connection: Connection, source: str, make: Make, actor: str) -> Issued:
+        await store.lock_source(connection, source)
+        row = await connection.fetchrow(Q.document_by_source, source)
+        if row is not None:
+            return store.issued_of(row)
+        return await self._write(connection, await make(connection, source), actor)
+
+    async def _write(self, connection: Connection, draft: Draft, actor: str) -> Issued:
+        """Give a draft its number and write it; a company's invoice or act is queued for the state's system as well."""
+        now = self._clock.now()
+        number, place = draft.number, None
+        if number is None:
+            series, year = rules.SERIES[draft.kind], draft.issued_on.year
+            last = await connection.fetchval(Q.next_number, series, year)
+            number, place = rules.number_of(series, year, last), (series, year, last)
+        document = draft.numbered(number)
+        text = canonical.to_canonical(document)
+        document_id = await store.insert_document(
+            connection, draft, number, place, text, canonical.digest(text), at=now, actor=actor
+        )
+        if goes_to_the_state(document):
+            await connection.execute(Q.queue_einvoice, document_id, now)
+        row = await connection.fetchrow(Q.document, document_id)
+        assert row is not None
+        return store.issued_of(row)
+
+    def _check(self, period: Period) -> None:
+        most = rules.MAX_STATEMENT_DAYS
+        length = period.end - period.start
+        if not timedelta(0) < length <= timedelta(days=most) or period.start > self._today():
+            raise DocumentPeriodError(days=most)
+
+    def _today(self) -> date:
+        return self._calendar.today(self._clock.now())
+
+    # Read
+
+    async def get(self, document_id: DocumentId) -> Issued:
+        """Read a document's place in the register.
+
+        Raises:
+            DocumentUnknownError
+        """
+        row = await self._database.fetchrow(Q.document, document_id)
+        if row is None:
+            raise DocumentUnknownError(document_id=document_id)
+        return store.issued_of(row)
+
+    async def search(self, search: Search, before: DocumentId | None, limit: int) -> list[Issued]:
+        """List documents, the newest first, from before an id."""
+        shard, account_id = (None, None) if search.account is None else search.account
+        rows = await self._database.fetch(
+            Q.search_documents,
+            shard,
+            account_id,
+            search.contract_id,
+            search.iin_bin,
+            search.kind,
+            search.number,
+            before,
+            limit,
+        )
+        return [store.issued_of(row) for row in rows]
+
+    async def document(self, document_id: DocumentId) -> tuple[Document, str]:
+        """Read a document and its SHA-256 in hexadecimal, which is compared with what is there.
+
+        Raises:
+            DocumentUnknownError, DocumentDamagedError
+        """
+        async with self._database.acquire() as connection:
+            document = await self._read(connection, document_id)
+        return document, canonical.digest(canonical.to_canonical(document)).hex()
+
+    async def _read(self, connection: Connection, document_id: DocumentId) -> Document:
+        row = await connection.fetchrow(Q.document_data, document_id)
+        if row is None:
+            raise DocumentUnknownError(document_id=document_id)
+        if canonical.digest(row["data"]) != row["sha256"]:
+            log.error("document_damaged", document_id=document_id)
+            raise DocumentDamagedError(document_id=document_id)
+        return canonical.from_canonical(row["data"])
+
+    # Render
+
+    async def render(self, document_id: DocumentId, language: Language, format: Format = Format.PDF) -> Rendered:  # noqa: A002
+        """Render a document; the same document, language and format give the same bytes.
+
+        Raises:
+            DocumentUnknownError, DocumentDamagedError
+            FormatUnknownError: e-invoice XML of what does not go to the state's system.
+        """
+        document, sha256 = await self.document(document_id)
+        match format:
+            case Format.PDF:
+                async with self._rendering:  # thousands of lines take a second: one at a time, beside the loop
+                    content = await asyncio.to_thread(to_pdf, document, language, self._translator, sha256)
+                return Rendered(content, "application/pdf", f"{document.number}.{language}.pdf")
+            case Format.XML:
+                if document.kind not in esf.FORMS:
+                    raise FormatUnknownError(number=document.number, format=format)
+                return Rendered(esf.to_file(document), "application/xml", f"{document.number}.xml")
+            case Format.JSON:
+                content = canonical.to_canonical(document).encode()
+                return Rendered(content, "application/json", f"{document.number}.json")
+
+    async def of_invoice(self, invoice_id: InvoiceId, language: Language, *, actor: str = SYSTEM) -> bytes:
+        """Render the document of an invoice as PDF, issuing it when nobody asked before.
+
+        Raises:
+            InvoiceUnknownError, RequisitesMissingError
+        """
+        issued = await self.issue_invoice(invoice_id, actor=actor)
+        return (await self.render(issued.document_id, language)).content
+
+
+def goes_to_the_state(document: Document) -> bool:
+    """Tell whether a document goes to the state's e-invoice system: invoices and acts of services to companies.
+
+    Contract: PSC-4.5
+    """
+    if document.kind not in esf.FORMS or document.buyer.kind is not BuyerKind.COMPANY:
+        return False
+    return isinstance(document.content, Supply) and rules.only_supplies(document.content).gross > 0
+
+
+def _says_the_same(old: Document, draft: Draft) -> bool:
+    new = draft.numbered(old.number)
+    return replace(new, issued_on=old.issued_on, corrects=None) == replace(old, corrects=None)

@@ -1,0 +1,53 @@
+"""To whom what is written about a personal account is addressed, also after the end of its contract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from telco.db import queries
+from telco.db.pool import Connection
+from telco.kernel.i18n import Language
+from telco.kernel.ids import AccountRef, ContractId, PartyId, SubscriberId
+from telco.kernel.msisdn import Msisdn
+from telco.subscribers.model import PartyData, PartyKind
+
+_Q = queries.load("telco.subscribers", "addressees.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """The contract, party and first number of a personal account."""
+
+    account: AccountRef
+    contract_id: ContractId
+    contract_opened_at: datetime
+    party_id: PartyId
+    party: PartyData
+    subscriber_id: SubscriberId
+    msisdn: Msisdn
+    language: Language
+
+
+async def addressee(connection: Connection, account: AccountRef) -> Addressee | None:
+    """Return whose an account is; the caller records who looked, when somebody did. Contract: PSC-1.1.12"""
+    row = await connection.fetchrow(_Q.addressee, account.shard, account.account_id)
+    if row is None:
+        return None
+    return Addressee(
+        account,
+        ContractId(row["contract_id"]),
+        row["opened_at"],
+        PartyId(row["party_id"]),
+        PartyData(
+            PartyKind(row["kind"]),
+            row["iin_bin"],
+            row["full_name"],
+            row["postal_address"],
+            row["email"],
+            row["contact_phone"],
+        ),
+        SubscriberId(row["subscription_id"]),
+        Msisdn(row["msisdn"]),
+        Language(row["language"]),
+    )
