@@ -2,11 +2,12 @@
 -- What an account's main balance did in a period and what was used of allowances, the oldest first; one more than the
 -- limit tells that there is more.
 with first as (select (ledger.operation_before_v1($1, $2, $3)).op_id as op_id)
-select o.op_id, o.at, o.kind, c.code as contra, coalesce(o.unit, 0::smallint) as unit, o.quantity, o.change,
+select o.op_id, o.at, o.kind, c.code as contra, coalesce(t.unit, 0::smallint) as unit, o.quantity, o.change,
        o.main_after, o.details
 from first,
      lateral ledger.operations_after_v1(array[$1], array[$2], array[first.op_id]) o
      join ledger.operator_account_code c on c.operator_no = o.contra
+     left join ledger.terms t on t.terms_no = o.terms
 where o.status = 0 and o.at < $4 and (o.change <> 0 or o.kind = any ($5::smallint[]) and o.quantity > 0)
 order by o.step desc
 limit $6;

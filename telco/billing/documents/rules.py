@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -31,6 +32,7 @@ REFUND_TERM_DAYS = 30
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=1)
 MAX_STATEMENT_DAYS = 366
+_NUMBER = re.compile(r"[A-Z0-9][A-Z0-9-]*")
 
 
 def number_of(series: str, year: int, number: int) -> str:
@@ -100,11 +102,10 @@ def esf_number(number: str) -> str:
     Raises:
         ValueError: a number that is not letters, digits and hyphens, or too long.
     """
-    digits = "".join(
-        letter if letter.isdigit() else str(ord(letter) - ord("A") + 10)
-        for letter in number.replace("-", "")
-        if letter.isascii()
-    )
-    if not digits.isdigit() or len(digits) > 30:
+    if not _NUMBER.fullmatch(number):
         raise ValueError(f"{number} cannot be a number of the state's system")
+    letters = (letter for letter in number if letter != "-")
+    digits = "".join(letter if letter.isdigit() else str(ord(letter) - ord("A") + 10) for letter in letters)
+    if len(digits) > 30:
+        raise ValueError(f"{number} cannot be a number of the state's system: it is too long")
     return digits

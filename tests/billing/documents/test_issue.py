@@ -91,11 +91,11 @@ async def test_the_same_source_is_issued_once(office: Office) -> None:
 @pytest.mark.clause("PSC-4.5")
 async def test_an_act_is_for_companies_and_of_services(office: Office) -> None:
     company, person = await office.company(), await office.world.subscriber("kcell-status")
-    await office.use(company, "i1", 500_00, "receivable.device")
+    await office.use(company, "p1", 500_00, "revenue.penalty")
     of_company = await office.invoice(company, date(2026, 4, 2))
     [of_person] = await office.world.invoicing.of_account(person.account, 1)
     act = await supply_of(office, await office.desk.documents.issue_act(of_company.invoice_id))
-    assert [(item.line_no, item.gross) for item in act.items] == [(1, FEE)]  # no instalment: it is no service
+    assert [(item.line_no, item.gross) for item in act.items] == [(1, FEE)]  # no penalty: it is no service
     assert (act.gross, act.due_on, act.invoice_number) == (FEE, None, of_company.number)
     with pytest.raises(ActForCompanyError):
         await office.desk.documents.issue_act(of_person.invoice_id)
