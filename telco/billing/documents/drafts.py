@@ -12,8 +12,8 @@ from telco.billing.documents import labels, rules
 from telco.billing.documents.errors import (
     AccountOwnerUnknownError,
     ActForCompanyError,
+    DocumentTooLongError,
     NothingSuppliedError,
-    StatementTooLongError,
 )
 from telco.billing.documents.model import (
     Basis,
@@ -171,7 +171,7 @@ class Drafts:
 
         Raises:
             AccountOwnerUnknownError, RequisitesMissingError
-            StatementTooLongError: more than `MAX_ENTRIES` lines.
+            DocumentTooLongError: more than `MAX_ENTRIES` lines.
 
         Contract: PSC-1.1.12
         """
@@ -180,7 +180,7 @@ class Drafts:
         opening = await history.main_before(connection, account, since)
         moved = await history.movements(connection, account, since, until, MAX_ENTRIES + 1)
         if len(moved) > MAX_ENTRIES:
-            raise StatementTooLongError(most=MAX_ENTRIES)
+            raise DocumentTooLongError(most=MAX_ENTRIES)
         named: dict[tuple[str, str, int], Named] = {}
         entries = [self._entry(movement, named) for movement in moved]
         money_in = sum(entry.amount for entry in entries if entry.amount > 0)
@@ -224,7 +224,7 @@ class Drafts:
         invoiced by the end is stated apart: it is owed on a later invoice.
 
         Raises:
-            AccountOwnerUnknownError, RequisitesMissingError, StatementTooLongError
+            AccountOwnerUnknownError, RequisitesMissingError, DocumentTooLongError
         """
         owner = await self._owner(connection, account)
         since, until = self._bounds(period)
@@ -233,7 +233,7 @@ class Drafts:
         paid, used = _split(await history.totals(connection, account, until))
         moved = await history.movements(connection, account, since, until, MAX_ENTRIES + 1)
         if len(moved) > MAX_ENTRIES:
-            raise StatementTooLongError(most=MAX_ENTRIES)
+            raise DocumentTooLongError(most=MAX_ENTRIES)
         turns = self._turns([invoice for invoice in invoices if invoice.issued_at >= since], moved)
         opening = sum(invoice.total for invoice in invoices if invoice.issued_at < since) - paid_before
         debit, credit = sum(turn.debit for turn in turns), sum(turn.credit for turn in turns)

@@ -47,10 +47,10 @@ class DocumentPeriodError(DomainError):
     days: int
 
 
-class StatementTooLongError(DomainError):
-    """The statement would have more than {most} lines. Ask for a shorter period."""
+class DocumentTooLongError(DomainError):
+    """The document would have more than {most} lines. Ask for a shorter period."""
 
-    code = "statement_too_long"
+    code = "document_too_long"
     status = 422
     most: int
 

@@ -95,7 +95,7 @@ def _issue_routes(api: Api, desk: DocumentDesk) -> None:
             e.AccountOwnerUnknownError,
             e.DocumentPeriodError,
             e.RequisitesMissingError,
-            e.StatementTooLongError,
+            e.DocumentTooLongError,
         ],
     }
     api.post(

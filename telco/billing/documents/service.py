@@ -109,7 +109,7 @@ class Documents:
         """Issue an itemised statement; the same request again is answered with the same document.
 
         Raises:
-            DocumentPeriodError, AccountOwnerUnknownError, RequisitesMissingError, StatementTooLongError
+            DocumentPeriodError, AccountOwnerUnknownError, RequisitesMissingError, DocumentTooLongError
 
         Contract: PSC-1.1.12
         """
@@ -124,7 +124,7 @@ class Documents:
         """Issue a reconciliation act; the same request again is answered with the same document.
 
         Raises:
-            DocumentPeriodError, AccountOwnerUnknownError, RequisitesMissingError, StatementTooLongError
+            DocumentPeriodError, AccountOwnerUnknownError, RequisitesMissingError, DocumentTooLongError
         """
         self._check(period)
         return await self._issue(

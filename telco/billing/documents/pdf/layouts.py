@@ -82,8 +82,8 @@ def _supply(writer: Writer, supply: Supply) -> None:
     columns = [
         Column(writer.say(Text("No.")), width=8, align=right),
         Column(writer.say(Text("Service")), share=1, wrap=True),
-        Column(writer.say(Text("Unit")), width=15, align=Align.CENTER),
-        Column(writer.say(Text("Quantity")), width=20, align=right),
+        Column(writer.say(Text("Unit of measure")), width=15, align=Align.CENTER),
+        Column(writer.say(Text("Qty")), width=20, align=right),
         Column(writer.say(Text("Cost without VAT, tenge")), width=24, align=right),
         Column(writer.say(Text("VAT, %")), width=13, align=right),
         Column(writer.say(Text("VAT, tenge")), width=20, align=right),
