@@ -68,6 +68,8 @@ class Handsets(World):
                 self.cards,
                 self.collection,
                 self.trust,
+                self.bonuses,
+                self.instalments,
                 call_me,
                 self.invoicing,
                 self.limits,

@@ -129,6 +129,7 @@ async def service(
         Settings,
         StaffSettings,
     )
+    from tests.billing.instalments.examples import make_examples as make_devices
     from tests.billing.payments.examples import make_examples
     from tests.billing.refunds.examples import make_refund_examples
     from tests.world import World
@@ -139,6 +140,7 @@ async def service(
         await world.subscriber(money="5000", number=number)
     await make_examples(world, next(number for number in NUMBERS_IN_USE if number != NUMBER))
     await make_refund_examples(world)
+    await make_devices(world, next(number for number in NUMBERS_IN_USE if number != NUMBER))
     async with database.acquire() as conn:
         keys = {role: await create_principal(conn, role, [role], pepper=PEPPER, now=clock.now()) for role in Role}
     app = App(
