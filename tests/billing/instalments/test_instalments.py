@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from telco.billing.instalments.audit import missed_parts
 from telco.billing.instalments.errors import (
     AgreementClosedError,
     DeviceSoldError,
@@ -14,11 +18,16 @@ from telco.billing.instalments.errors import (
     SaleRefusedError,
     SaleReusedError,
 )
-from telco.billing.instalments.model import AgreementState, Sale, Standing
-from telco.kernel.money import tenge
+from telco.billing.instalments.model import AgreementState, Part, PortOutRefusal, Sale, Standing
+from telco.billing.instalments.port_out import PortOutCheck
+from telco.billing.instalments.rules import overdue_since, schedule
+from telco.kernel.money import Tiyn, tenge
+from telco.kernel.msisdn import Msisdn
+from telco.ledger.model import debit, sum_charge
+from telco.subscribers import rules
 from telco.subscribers.errors import IdentityNumberError, ObligationsOpenError
-from telco.subscribers.model import Channel, ConsentKind, EndGround, Origin, Subscriber
-from tests.world import CLERK, World
+from telco.subscribers.model import Channel, ConsentKind, EndGround, Ground, Origin, Subscriber
+from tests.world import CLERK, World, iin
 
 pytestmark = pytest.mark.clause("PSC-3.2.12")
 IMEI = "490154203237518"
@@ -172,3 +181,89 @@ async def test_with_the_contract_the_rest_falls_due_at_once(world: World) -> Non
     assert (standing.agreement.state, standing.open_rest) == (AgreementState.DUE, 0)
     await world.instalments.fall_due(one.subscriber_id, "again")
     assert await world.main(one) == tenge(-80_000)
+
+
+async def test_a_run_that_is_killed_anywhere_or_twice_at_once_posts_each_part_once(world: World) -> None:
+    people = [await world.subscriber(money="10000") for _ in range(5)]
+    for number, one in enumerate(people):
+        await sold(world, one, sale(imei=imei(number)), request_id=f"r{number}")
+    world.clock.advance(timedelta(days=62))  # 3 May: two parts of each are due
+    for wait_ms in (1, 3, 6, 10):
+        run = asyncio.create_task(world.instalments.post_due())
+        await asyncio.wait({run}, timeout=wait_ms / 1_000)
+        run.cancel()
+        await asyncio.wait({run})
+    await asyncio.gather(world.instalments.post_due(), world.instalments.post_due())
+    assert [await world.main(one) for one in people] == [tenge(-30_000)] * 5
+    assert await missed_parts(world.database, date(2026, 5, 3)) == []
+
+
+def imei(number: int) -> str:
+    """A valid IMEI of its own for each number."""
+    payload = f"4901542032{number:04d}"
+    return payload + rules.luhn_digit(payload)
+
+
+@pytest.mark.clause("PSC-4.3.2")
+async def test_on_a_credit_account_a_part_is_a_line_of_the_invoice(world: World) -> None:
+    one = await world.subscriber("kcell-status")
+    await world.pay(one.account, "20000", "p")
+    await sold(world, one)  # on 2 March
+    world.clock.advance(timedelta(days=32))  # 3 April
+    await world.instalments.post_due()
+    world.clock.advance(timedelta(days=30))
+    await world.invoicing.run()
+    invoices = await world.invoicing.of_account(one.account, 10)
+    lines = [line for invoice in invoices for line in await world.invoicing.lines(invoice.invoice_id)]
+    assert tenge(15_000) in [line.amount for line in lines]
+
+
+@pytest.mark.clause("PSC-7.2", "PSC-7.4", "PSC-7.5", "PSC-7.P")
+async def test_a_number_leaves_once_nothing_is_owed(world: World) -> None:
+    port_out = PortOutCheck(world.database, world.subscribers, world.obligations)
+    one = await world.subscriber(money="200000", owner=77)
+    assert (await port_out.check(one.msisdn, owner=iin(77))).allowed
+    assert (await port_out.check(one.msisdn, owner=iin(78))).refusals == (PortOutRefusal.OTHER_OWNER,)
+    await sold(world, one)
+    answer = await port_out.check(one.msisdn)
+    assert answer.refusals == (PortOutRefusal.DEVICE_INSTALMENTS,)
+    assert (answer.owed, answer.detail) == (tenge(90_000), "device_instalments DI-2026-0000001 90000.00")
+    await world.instalments.repay("DI-2026-0000001", CLERK)
+    await world.ledger.submit(
+        debit(one.account, "roaming", sum_charge(tenge("100000.50")), contra="revenue.roaming", forced=True)
+    )
+    answer = await port_out.check(one.msisdn)
+    assert (answer.refusals, answer.owed) == ((PortOutRefusal.DEBT,), 50)  # half a tenge of roaming
+    await world.pay(one.account, "0.50", "p")
+    assert (await port_out.check(one.msisdn)).allowed
+    await world.subscribers.suspend(one.subscriber_id, Ground.AUTHORITY, CLERK, reason="demand", reference="1-26")
+    assert (await port_out.check(one.msisdn)).refusals == (PortOutRefusal.BLOCKED_BY_AUTHORITY,)
+    assert (await port_out.check(Msisdn("77770000000"))).refusals == (PortOutRefusal.UNKNOWN_NUMBER,)
+
+
+@given(st.integers(2, 10**12), st.integers(0, 10**12), st.integers(1, 60))
+def test_parts_add_up_to_the_price_and_differ_by_a_tiyn(price: int, down: int, months: int) -> None:
+    down = down % price
+    parts = schedule(Tiyn(price), Tiyn(down), months, date(2026, 1, 31))
+    assert sum(part.amount for part in parts) == price
+    later = [part.amount for part in parts if part.part_no]
+    assert max(later) - min(later) <= 1
+    assert later == sorted(later, reverse=True)
+
+
+def test_a_price_in_three_parts() -> None:
+    parts = schedule(tenge(100), Tiyn(0), 3, date(2026, 1, 31))
+    assert [(part.amount, part.due_on) for part in parts] == [
+        (3_334, date(2026, 2, 28)),  # 100.00 / 3 = 33.33, and a tiyn is left
+        (3_333, date(2026, 3, 31)),
+        (3_333, date(2026, 4, 30)),
+    ]
+
+
+@pytest.mark.parametrize(("overdue", "since"), [(0, None), (1, 3), (500, 3), (501, 2), (1_500, 1), (2_000, 1)])
+def test_money_pays_the_oldest_part_first(overdue: int, since: int | None) -> None:
+    posted = datetime(2026, 5, 1, tzinfo=UTC)
+    parts = [Part(number, date(2026, number, 1), Tiyn(500), posted, "op") for number in (1, 2, 3)]
+    waiting = Part(4, date(2026, 4, 1), Tiyn(500))
+    found = overdue_since([*parts, waiting], Tiyn(overdue))
+    assert found == (None if since is None else date(2026, since, 1))
