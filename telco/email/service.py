@@ -189,7 +189,10 @@ class Email:
             await self._database.fetch(Q.give_back, ids, attempts, rules.next_try(self._clock.now(), 1))
 
     async def _tell_failed(self, conn: Connection, email_id: int, reference: str, error: str) -> None:
+        kind, _, number = reference.partition(":")
         payload: dict[str, object] = {"email_id": email_id, "reference": reference, "error": error}
+        if kind == "subscriber" and number.isdecimal():
+            payload["subscriber_id"] = int(number)  # who can be told by other means
         await outbox.emit(conn, "email.failed", reference, payload, at=self._clock.now())
 
     async def purge(self) -> int:

@@ -221,6 +221,19 @@ class Notices:
             return Notice((Text("Your application No. {number} is granted.", number=number),), LONG)
         return Notice((Text("Your application No. {number} is refused.", number=number),), LONG)
 
+    def _limit_decided(self, event: Event, _reader: Subscriber) -> Notice:
+        """What became of the credit limit that was asked for. Contract: PSC-3.2.6"""
+        money = format_money(event["limit"])
+        if event["state"] == "granted":
+            return Notice((Text("Your credit limit is {money}.", money=money),), LONG)
+        return Notice((Text("The credit limit of {money} was not granted.", money=money),), LONG)
+
+    def _email_failed(self, _event: Event, reader: Subscriber) -> Notice:
+        """A message did not reach the registered address, which may be out of date. Contract: PSC-3.2.7"""
+        return Notice(
+            (Text("Our e-mail to you could not be delivered. Check your address."), self._helpdesk(reader)), LONG
+        )
+
     def _silence_warned(self, event: Event, _reader: Subscriber) -> Notice:
         """Nobody has used the number for almost as long as ends the contract. Contract: PSC-6.3.4"""
         day = f"{date.fromisoformat(event['ends_on']):%d.%m.%Y}"
@@ -293,6 +306,8 @@ def _cause(event: OutboxEvent) -> str:
 WRITERS: Mapping[str, Writer] = {
     "ledger.threshold": Notices._threshold,
     "billing.credited": Notices._credited,
+    "billing.credit_limit_decided": Notices._limit_decided,
+    "email.failed": Notices._email_failed,
     "billing.instalment_posted": Notices._instalment_posted,
     "subscribers.fee_taken": Notices._fee_taken,
     "subscribers.fee_not_taken": Notices._fee_not_taken,

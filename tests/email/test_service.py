@@ -107,7 +107,12 @@ async def test_no_such_mailbox_is_final_and_told(email: Email, database: Databas
     assert stored is not None
     assert (stored.state, stored.last_error) == (EmailState.FAILED, "550 5.1.1 no such user")
     assert await failures(database) == [
-        {"email_id": stored.email_id, "reference": "subscriber:5", "error": "550 5.1.1 no such user"}
+        {
+            "email_id": stored.email_id,
+            "reference": "subscriber:5",
+            "subscriber_id": 5,
+            "error": "550 5.1.1 no such user",
+        }
     ]
 
 

@@ -8,15 +8,21 @@ from datetime import date, timedelta
 
 import pytest
 
+from telco.billing.invoicing.model import LimitState
 from telco.billing.statements import NoEmailError
+from telco.email.model import Sent
 from telco.email.rules import masked
+from telco.email.service import Email
 from telco.kernel.i18n import Language
 from telco.kernel.money import MICRO, tenge
 from telco.kernel.units import MEGABYTE, Unit
 from telco.ledger.model import Charge, credit, reverse, sum_charge
 from telco.subscribers.model import Accession, ChangeTime, Ground, by_system
+from tests.email.conftest import Post, post, settings
 from tests.sms.handsets import Handsets
 from tests.subscribers.conftest import SELF, person
+
+__all__ = ["post"]  # a fixture
 
 
 async def to_day(handsets: Handsets, day: date) -> None:
@@ -159,8 +165,13 @@ async def test_a_higher_limit_is_asked_for_and_a_lower_one_set(handsets: Handset
     assert await handsets.sms(who, "да", message_id=800) == (
         "Вы запросили кредитный лимит 50 000 ₸. Ответ придёт по SMS."
     )
-    [waiting] = await handsets.database.fetch("select limit_tiyn from invoicing.limit_request")
-    assert waiting["limit_tiyn"] == tenge(50_000)
+    await handsets.outbox.drain()
+    told = len(await handsets.sent(who))
+    [waiting] = await handsets.limits.in_state(LimitState.REQUESTED, 0, 10)
+    assert waiting.limit == tenge(50_000)
+    await handsets.limits.grant(waiting.limit_request_id, actor="staff:dana", reason="pays in time")
+    await handsets.outbox.drain()
+    assert (await handsets.sent(who))[told:] == ["Ваш кредитный лимит: 50 000 ₸."]
 
 
 @pytest.mark.clause("PSC-3.2.6")
@@ -252,6 +263,18 @@ async def test_a_statement_in_every_language(
     assert await handsets.sms(who, f"{word} 1 {yes}") == answer
     assert await handsets.page(who, "*111*6*5*2#", "1") == answer  # last month
     assert len(await mails(handsets)) == 2
+
+
+@pytest.mark.clause("PSC-3.2.7")
+async def test_who_cannot_be_reached_by_e_mail_is_told(handsets: Handsets, post: Post) -> None:
+    who = await handsets.accede("kcell-start")
+    await handsets.sms(who, "выписка 1 да")
+    post.box.recipient_answers = ["550 5.1.1 no such user"]
+    sender = Email(handsets.database, handsets.clock, settings(post.port))
+    assert await sender.send_due() == Sent(failed=1)
+    await handsets.outbox.drain()
+    last = (await handsets.sent(who))[-1]
+    assert last.startswith("Наше письмо не доставлено. Проверьте ваш e-mail.")
 
 
 async def test_a_month_has_its_own_operations_and_no_others(handsets: Handsets) -> None:
