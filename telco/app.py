@@ -21,6 +21,7 @@ from telco.billing.bonus.service import Bonuses
 from telco.billing.cards import PaymentCards
 from telco.billing.collection import http as collection_http
 from telco.billing.collection import jobs as collection_jobs
+from telco.billing.collection.mail import DebtMail
 from telco.billing.collection.service import Collection
 from telco.billing.company import contact_http
 from telco.billing.company import http as company_http
@@ -152,7 +153,9 @@ class App:
         self.invoicing = Invoicing(
             self.database, clock, self.calendar, self.ledger, self.subscribers, self.catalog.current
         )
-        self.collection = Collection(self.database, clock, self.calendar, self.ledger, self.subscribers)
+        self.collection = Collection(
+            self.database, clock, self.calendar, self.ledger, self.subscribers, email=settings.email.enabled
+        )
         self.email = Email(self.database, clock, settings.email)
         self.limits = CreditLimits(self.database, clock, self.ledger, self.catalog.current)
         self.cards = PaymentCards(self.database, clock, self.calendar, self.ledger, self.trust, self.invoicing, pepper)
@@ -264,6 +267,7 @@ class App:
         self.outbox.subscribe("subscribers.resumed", self.fees.on_resumed)
         self.collection.subscribe_to(self.outbox)
         self.outbox.subscribe("billing.invoice_issued", self.documents.duties.on_invoice_issued)
+        DebtMail(self.database, self.translator, self.email).subscribe_to(self.outbox)
         self.notices.subscribe_to(self.outbox)
         self.bonuses.membership.subscribe_to(self.outbox)
         self.instalments.subscribe_to(self.outbox)
