@@ -176,7 +176,14 @@ class AccessionDesk:
         subscription = await store.change_owner(work.conn, subscriber_id, contract_id, party, account, sheet)
         await work.conn.execute(store.Q.end_idle_contract, old.contract_id, work.now)
         card = (await store_numbers.sim_history(work.conn, subscriber_id))[-1]
-        await work.emit("re_registered", subscriber_id, {"msisdn": old.msisdn, "from_party": old.party_id})
+        payload: dict[str, object] = {
+            "msisdn": old.msisdn,
+            "from_party": old.party_id,
+            "shard": old.account.shard,
+            "account_id": old.account.account_id,
+            "ground": "re_registered",
+        }
+        await work.emit("re_registered", subscriber_id, payload)
         await _keep_proof(work, sheet, subscription, edition)
         await self._take_payment(work, sheet, subscription)
         return await self._begin(work, sheet, subscription, plan, card.iccid)

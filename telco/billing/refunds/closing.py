@@ -14,6 +14,7 @@ from datetime import date, datetime
 from telco.billing.invoicing.service import Invoicing
 from telco.billing.refunds import store
 from telco.billing.refunds.model import EndedAccount
+from telco.billing.refunds.rules import period_end as period_end_of
 from telco.billing.refunds.service import Refunds
 from telco.billing.refunds.store import Q
 from telco.billing.trust import TrustPayments
@@ -26,7 +27,7 @@ from telco.kernel.money import Tiyn
 from telco.ledger import model as ledger_model
 from telco.ledger.model import AccountView
 from telco.ledger.service import Ledger
-from telco.subscribers.holders import account_holder, origins_in_use
+from telco.subscribers.holders import Holder, account_holder, origins_in_use
 
 BREAKAGE = "breakage"
 ACCOUNTS_AT_ONCE = 100
@@ -57,11 +58,13 @@ class Closing:
         self._refunds = refunds
 
     async def on_ended(self, event: OutboxEvent) -> None:
-        """Take back what belonged to a number that ended; when it was the account's last, end the account.
+        """Take back what belonged to a number that ended or went to somebody else; with its last the account ends.
 
         Contract: PSC-6.5
         """
         payload = event.payload
+        if "account_id" not in payload:  # an event of an earlier release
+            return
         account = AccountRef(payload["shard"], AccountId(payload["account_id"]))
 
         async def body(connection: Connection) -> None:
@@ -70,13 +73,13 @@ class Closing:
                 return
             if holder.numbers:
                 await self._take_back_of_number(connection, account, event.event_id)
-            elif holder.ended_at is not None:
-                period_end = await self._refunds.credit_period_end(connection, holder)
+            else:
+                period_end = await self._period_end(connection, holder, event.created_at)
                 await connection.execute(
                     Q.account_ended,
                     account.shard,
                     account.account_id,
-                    holder.ended_at,
+                    holder.ended_at or event.created_at,
                     holder.ground or payload["ground"],
                     period_end is not None,
                     period_end,
@@ -86,6 +89,12 @@ class Closing:
                 await self._work_on(connection, row)
 
         await self._database.transact("refunds.on_ended", body)
+
+    async def _period_end(self, connection: Connection, holder: Holder, at: datetime) -> date | None:
+        if holder.joined_at is not None:
+            return await self._refunds.credit_period_end(connection, holder)
+        accounting = await self._invoicing.accounting(connection, holder.account)
+        return None if accounting is None else period_end_of(accounting[0], self._calendar.today(at))
 
     async def _take_back_of_number(self, connection: Connection, account: AccountRef, cause: int) -> None:
         """End allowances of plans and services that none of the account's other numbers has."""

@@ -146,6 +146,10 @@ order by shard, account_id limit $4 for update skip locked;
 -- One ended account.
 select * from refunds.ended_account where shard = $1 and account_id = $2 for update;
 
+-- name: ended_period
+-- The day after the last accounting period of an ended account of credit.
+select period_end from refunds.ended_account where shard = $1 and account_id = $2;
+
 -- name: account_worked_on
 -- How far the end of an account has come.
 update refunds.ended_account

@@ -148,7 +148,10 @@ class Refunds:
 
     async def credit_period_end(self, connection: Connection, holder: Holder) -> date | None:
         """Return the day after the accounting period in which a credit account ended; None where none is waited for."""
-        if holder.settlement is not Settlement.CREDIT or holder.ended_at is None or holder.joined_at is None:
+        if holder.joined_at is None:  # its numbers went to others: the account's end was noted when they went
+            ended: date | None = await connection.fetchval(Q.ended_period, *holder.account)
+            return ended
+        if holder.settlement is not Settlement.CREDIT or holder.ended_at is None:
             return None
         accounting = await self._invoicing.accounting(connection, holder.account)
         anchor = self._calendar.today(holder.joined_at) if accounting is None else accounting[0]

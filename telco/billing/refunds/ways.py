@@ -43,5 +43,6 @@ class WaysOut:
         self.compensations = Compensations(database, clock, calendar, ledger, catalogue)
 
     def subscribe_to(self, outbox: Dispatcher) -> None:
-        """Hear of numbers that ended."""
+        """Hear of numbers that ended, or went to another subscriber."""
         outbox.subscribe("subscribers.ended", self.closing.on_ended)
+        outbox.subscribe("subscribers.re_registered", self.closing.on_ended)

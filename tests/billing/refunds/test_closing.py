@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date, timedelta
 
 import pytest
 
-from telco.billing.refunds.errors import RefundTooEarlyError
+from telco.billing.refunds.errors import ApplicantMismatchError, RefundTooEarlyError
 from telco.billing.refunds.model import RefundKind, RefundState
 from telco.db.pool import Connection
 from telco.kernel.ids import AccountRef
@@ -266,3 +267,62 @@ async def test_the_end_by_application_comes_on_its_date(office: Office) -> None:
     await office.world.outbox.drain()
     [left] = await office.closing.left()
     assert (left.balance, left.ground) == (tenge(100), EndGround.REFUSAL)
+
+
+@pytest.mark.clause("PSC-6.4", "PSC-6.5", "PSC-1.1.12")
+async def test_a_number_that_passes_to_another_person_leaves_the_money_behind(office: Office) -> None:
+    world = office.world
+    one = await world.subscriber("kcell-start", money="5000")
+    await give(office, one.account, "bonus", Unit.MONEY, tenge(300), "bonus:test")
+    mine = await office.iin_bin(one)
+    sheet = RegistrationSheet(
+        request_id="passes",
+        party=PartyData(PartyKind.PERSON, iin(77), "Бауыржан Омаров", "Алматы, Абай 2", "b@example.kz", "77011112244"),
+        plan_code="kcell-free",
+        language=one.language,
+        origin=CLERK,
+    )
+    await world.subscribers.accession.re_register(one.subscriber_id, sheet)
+    await world.outbox.drain()
+    assert await volumes(office, one.account) == {}
+    with pytest.raises(ApplicantMismatchError):  # the new user has no claim on it
+        await office.apply(one, named=str(one.account), iin_bin=iin(77))
+    refund = await office.ordered(one, named=str(one.account), iin_bin=mine)
+    assert (refund.kind, refund.amount) == (RefundKind.ENDED, tenge(5000) - tenge(2990))
+
+
+# Two machines, and a crash
+
+
+async def test_jobs_on_two_machines_do_everything_once(office: Office) -> None:
+    world = office.world
+    refunds = []
+    for number in range(5):
+        one = await world.subscriber("kcell-start", money="5000")
+        if number % 2:
+            await office.end(one)
+        refunds.append(await office.approve(await office.apply(one)))
+    there = Office(world)
+    done = await asyncio.gather(
+        office.payouts.order_due(), there.payouts.order_due(), office.closing.finish(), there.closing.finish()
+    )
+    assert done[0] + done[1] == 5
+    assert await office.books("payable.refund") == 5 * (tenge(5000) - tenge(2990))
+    assert {await office.state(refund) for refund in refunds} == {RefundState.ORDERED}
+
+
+async def test_an_order_is_whole_or_not_at_all(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process dies after the ledger's operation and before the commit: the money is where it was."""
+    one = await office.world.subscriber(money="100")
+    refund = await office.approve(await office.apply(one))
+
+    async def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(office.refunds), "tell", die)
+    with pytest.raises(KeyboardInterrupt):
+        await office.payouts.order(refund.refund_id, actor=BOLAT)
+    monkeypatch.undo()
+    assert (await office.world.main(one), await office.state(refund)) == (tenge(100), RefundState.APPROVED)
+    assert await office.payouts.order_due() == 1
+    assert await office.world.main(one) == 0
