@@ -102,6 +102,7 @@ def _invoice_routes(api: Api, invoicing: Invoicing, subscribers: Subscribers) ->
         roles={Role.ACCOUNTANT, Role.SUPERVISOR},
         tags=_INVOICES,
         audit=True,
+        idempotent=True,
         summary="Issue the invoices that are due",
     )(run)
 
@@ -136,6 +137,7 @@ def _limit_routes(api: Api, limits: CreditLimits, subscribers: Subscribers) -> N
         roles={Role.CLERK, Role.SUPERVISOR},
         tags=_LIMITS,
         audit=True,
+        idempotent=True,
         errors=[SubscriberUnknownError, e.NotCreditError, e.LimitCeilingError, e.LimitOpenError, RequestReusedError],
         summary="Ask for a credit limit",
     )(ask)
@@ -154,6 +156,7 @@ def _limit_routes(api: Api, limits: CreditLimits, subscribers: Subscribers) -> N
         roles={Role.SUPERVISOR},
         tags=_LIMITS,
         audit=True,
+        idempotent=True,
         errors=[*decided, e.LimitCeilingError],
         summary="Grant a credit limit",
     )(grant)
@@ -164,6 +167,7 @@ def _limit_routes(api: Api, limits: CreditLimits, subscribers: Subscribers) -> N
         roles={Role.SUPERVISOR},
         tags=_LIMITS,
         audit=True,
+        idempotent=True,
         errors=decided,
         summary="Refuse a credit limit",
     )(refuse)
