@@ -130,6 +130,7 @@ async def service(
         StaffSettings,
     )
     from tests.billing.instalments.examples import make_examples as make_devices
+    from tests.billing.invoicing.examples import make_invoice_example
     from tests.billing.payments.examples import make_examples
     from tests.billing.refunds.examples import make_refund_examples
     from tests.world import World
@@ -140,6 +141,7 @@ async def service(
         await world.subscriber(money="5000", number=number)
     await make_examples(world, next(number for number in NUMBERS_IN_USE if number != NUMBER))
     await make_refund_examples(world)
+    await make_invoice_example(world)
     await make_devices(world, next(number for number in NUMBERS_IN_USE if number != NUMBER))
     async with database.acquire() as conn:
         keys = {role: await create_principal(conn, role, [role], pepper=PEPPER, now=clock.now()) for role in Role}

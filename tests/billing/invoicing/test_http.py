@@ -18,9 +18,28 @@ async def test_a_number_without_credit_has_no_invoices_and_asks_for_no_limit(cal
 
 
 async def test_what_there_is_not_is_not_found(caller: Caller) -> None:
-    for path in ("/v1/invoices/1", "/v1/invoice-numbers/KC-2026-0000001"):
+    for path in ("/v1/invoices/99", "/v1/invoice-numbers/KC-2026-0000099"):
         status, body = await caller.staff(Role.AUDITOR, "GET", path)
         assert (status, body["code"]) == (404, "invoice_unknown")
+
+
+async def test_an_invoice_is_shown_line_by_line_by_id_and_by_number(caller: Caller) -> None:
+    status, body = await caller.staff(Role.ACCOUNTANT, "GET", "/v1/invoice-numbers/kc-2026-0000001")
+    assert status == 200
+    invoice, [line] = body["invoice"], body["lines"]
+    assert (invoice["total"], invoice["vat"], invoice["open"], invoice["state"]) == (
+        "8990.00",
+        "1240.00",
+        "8990.00",
+        "open",
+    )
+    assert (line["code"], line["amount"], line["vat_percent"], line["unit"]) == (
+        "revenue.plan",
+        "8990.00",
+        "16",
+        "money",
+    )
+    assert await caller.staff(Role.ACCOUNTANT, "GET", f"/v1/invoices/{invoice['invoice_id']}") == (200, body)
 
 
 async def test_only_books_run_and_only_a_supervisor_grants(caller: Caller) -> None:
