@@ -165,7 +165,7 @@ class App:
         self.obligations = OpenObligations(self.ledger, self.trust, self.instalments)
         self.port_out = PortOutCheck(self.database, self.subscribers, self.obligations)
         self.bonuses = Bonuses(self.database, clock, self.calendar, self.catalog.current, self.ledger, self.subscribers)
-        self.bureaus = CreditBureaus(self.database, clock, self.calendar, self.ledger, self.subscribers)
+        self.bureaus = CreditBureaus(self.database, clock, self.calendar, self.ledger, self.subscribers, self.invoicing)
         self.fees = FeeRunner(self.database, clock, self.subscribers.fees)
         staff = settings.staff.pepper.get_secret_value() if settings.staff.pepper else ""  # serving demands one
         self.ways_in = WaysIn(

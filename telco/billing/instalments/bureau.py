@@ -15,9 +15,11 @@ from telco.billing.instalments.bureau_format import BureauFormat, BureauRecord, 
 from telco.billing.instalments.errors import BureauFileUnknownError, BureauUnreachableError
 from telco.billing.instalments.model import BureauFileId, Standing
 from telco.billing.instalments.store import Q
+from telco.billing.invoicing.service import Invoicing
 from telco.db.pool import Connection, Database, Record
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
+from telco.kernel.ids import AccountRef
 from telco.kernel.money import Tiyn
 from telco.ledger.service import Ledger
 from telco.subscribers.model import ConsentKind, by_system
@@ -69,6 +71,7 @@ class CreditBureaus:
         calendar: Calendar,
         ledger: Ledger,
         subscribers: Subscribers,
+        invoicing: Invoicing,
         *,
         bureau: CreditBureau | None = None,
         written: BureauFormat | None = None,
@@ -78,6 +81,7 @@ class CreditBureaus:
         self._calendar = calendar
         self._ledger = ledger
         self._subscribers = subscribers
+        self._invoicing = invoicing
         self._bureau = bureau
         self._format = written or default_format()
 
@@ -145,8 +149,7 @@ class CreditBureaus:
         origin = by_system("instalments", "credit history is exchanged")
         party = await self._subscribers.people.party(agreement.party_id, origin)
         posted = sum(part.amount for part in standing.parts if part.posted_at is not None and part.part_no > 0)
-        debt = max(-(await self._ledger.balances(agreement.account, conn)).main, 0)
-        overdue = Tiyn(min(posted, debt))
+        overdue = Tiyn(min(posted, await self._overdue(conn, agreement.account)))
         coming = standing.next_part
         return BureauRecord(
             iin_bin=party.data.iin_bin,
@@ -166,6 +169,13 @@ class CreditBureaus:
             state=agreement.state,
             closed_on=self._calendar.today(agreement.closed_at) if agreement.closed_at else None,
         )
+
+    async def _overdue(self, conn: Connection, account: AccountRef) -> int:
+        """What is owed and due: of a credit account what its invoices demand by now, of a prepaid one every debt."""
+        view = await self._ledger.balances(account, conn)
+        if view.credit_limit:
+            return (await self._invoicing.due(account)).overdue
+        return max(-view.main, 0)
 
     async def send_waiting(self) -> int:
         """Send every file that was not confirmed, the oldest first; returns how many the bureau took."""

@@ -14,5 +14,7 @@ async def make_examples(world: World, buyer: str) -> None:
     subscriber = await world.subscribers.get(Msisdn(buyer))
     sale = Sale("device-standard", "Galaxy A15", "356938035643809", tenge(10_000), tenge(1_000), 3)
     await world.instalments.sign(subscriber, sale, CLERK, request_id="example")
-    bureaus = CreditBureaus(world.database, world.clock, world.calendar, world.ledger, world.subscribers)
+    bureaus = CreditBureaus(
+        world.database, world.clock, world.calendar, world.ledger, world.subscribers, world.invoicing
+    )
     await bureaus.make()

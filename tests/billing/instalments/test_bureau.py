@@ -39,7 +39,9 @@ RECORD = BureauRecord(
 
 
 def bureaus(world: World, bureau: LabCreditBureau | None) -> CreditBureaus:
-    return CreditBureaus(world.database, world.clock, world.calendar, world.ledger, world.subscribers, bureau=bureau)
+    return CreditBureaus(
+        world.database, world.clock, world.calendar, world.ledger, world.subscribers, world.invoicing, bureau=bureau
+    )
 
 
 async def test_what_changed_is_told_once_and_until_it_is_confirmed(world: World) -> None:
@@ -155,3 +157,16 @@ field = "closed_on"
     written = parse_format(text)
     assert written.name_on(date(2026, 3, 2)) == "20260302.txt"
     assert written.write([RECORD]) == f"{iin(1)}|DI-2026-0000001|A|\n".encode("windows-1251")
+
+
+async def test_what_a_credit_account_owes_is_overdue_once_its_invoice_is(world: World) -> None:
+    bureau = LabCreditBureau(default_format())
+    service = bureaus(world, bureau)
+    one = await world.subscriber("kcell-status")
+    await world.pay(one.account, "10000", "p")
+    await world.instalments.sign(one, SALE, CLERK, request_id="r")  # on 2 March
+    world.clock.advance(timedelta(days=32))  # 3 April: the first part is posted, no invoice is due
+    await world.instalments.post_due()
+    await service.make()
+    await service.send_waiting()
+    assert bureau.records["DI-2026-0000001"]["overdue"] == "0.00"
