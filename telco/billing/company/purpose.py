@@ -79,7 +79,7 @@ def parse_money(text: str) -> Tiyn | None:
 
 def normal_reference(text: str) -> str | None:
     """Return how an invoice, number or account is compared; None for what is none of these."""
-    plain = _SPACES.sub("", _DASHES.sub("-", text)).translate(_LATIN).upper()
+    plain = _SPACES.sub("", _DASHES.sub("-", text)).upper().translate(_LATIN)
     if INVOICE.fullmatch(plain):
         return plain
     return rules.normal_name(text) if rules.parse_named(text) is not None else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -25,6 +26,9 @@ MAX_TEXT: Final = 300
 
 ZIP: Final = b"PK\x03\x04"
 OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+_SIGNED: Final = re.compile(r"[+-][\d\s().,-]*")
+"""What begins with a sign and is a number all the same."""
 
 Value = str | int | float | None
 
@@ -121,7 +125,7 @@ def check_texts(cells: tuple[Value, ...], row: int, place: Place) -> None:
         if len(cell) > MAX_TEXT:
             why = Text("the cell is longer than {limit} characters.", limit=MAX_TEXT)
             raise place.error(why, row, letter(number))
-        if cell[0] in "=@" or (cell[0] in "+-" and not cell[1:].replace(" ", "").strip("()-").isdigit()):
+        if cell[0] in "=@" or (cell[0] in "+-" and _SIGNED.fullmatch(cell) is None):
             raise place.error(Text("there is a formula; write the value."), row, letter(number))
         if any(ord(character) < 32 and character not in "\n\r\t" for character in cell):
             raise place.error(Text("there is a control character."), row, letter(number))

@@ -28,6 +28,7 @@ def read_xlsx(raw: bytes, place: Place) -> list[Row]:
     """Read the one sheet with something in it. What a library may raise, the caller turns into a refusal."""
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         _check_sizes(archive, place)
+        _refuse_entities(archive)
         book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=False, keep_links=False)
         try:
             filled = [sheet for sheet in book.worksheets if _survey(archive, sheet, place)]
@@ -56,6 +57,15 @@ def _check_sizes(archive: zipfile.ZipFile, place: Place) -> None:
             raise place.error(Text("the file is encrypted; send it without a password."))
         if entry.filename.lower().endswith("vbaproject.bin"):
             raise place.error(Text("the file has macros; save it as .xlsx."))
+
+
+def _refuse_entities(archive: zipfile.ZipFile) -> None:
+    """Refuse declarations of entities anywhere: the library that reads the values would expand them."""
+    for entry in archive.infolist():
+        if entry.filename.lower().endswith((".xml", ".rels")):
+            with archive.open(entry) as source:
+                for _, element in ElementTree.iterparse(source, forbid_dtd=True):
+                    element.clear()
 
 
 def _survey(archive: zipfile.ZipFile, sheet: Any, place: Place) -> bool:
