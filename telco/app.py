@@ -298,7 +298,7 @@ class App:
         catalog_http.routes(api, self.catalog.current, self.clock)
         subscribers_http.routes(api, self.subscribers)
         billing_http.routes(api, self.cards, self.subscribers, self.ledger)
-        payments_http.routes(api, self.ways_in)
+        payments_http.routes(api, self.ways_in, self.cards)
         invoicing_http.routes(api, self.invoicing, self.limits, self.subscribers)
         bonus_http.routes(api, self.bonuses, self.subscribers)
         instalments_http.routes(api, self.instalments, self.port_out, self.bureaus, self.subscribers)

@@ -177,6 +177,7 @@ async def _audit(_: argparse.Namespace, settings: Settings) -> int:
     from telco.billing.instalments.audit import audit as audit_instalments
     from telco.billing.instalments.audit import missed_parts
     from telco.billing.invoicing.audit import audit as audit_invoices
+    from telco.billing.payments.audit import audit_payments
     from telco.billing.refunds.audit import audit as audit_refunds
     from telco.db.pool import Database
     from telco.kernel.calendar import Calendar
@@ -185,7 +186,7 @@ async def _audit(_: argparse.Namespace, settings: Settings) -> int:
 
     database = await Database.connect(_database_url(settings))
     try:
-        checks = (audit, audit_bonuses, audit_instalments, audit_invoices)
+        checks = (audit, audit_bonuses, audit_instalments, audit_invoices, audit_payments)
         findings = [str(found) for check in checks for found in await check(database)]
         findings += map(str, await audit_collection(database, SystemClock().now()))
         now, calendar = SystemClock().now(), Calendar()

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from telco.billing import rules, store
@@ -163,6 +164,11 @@ class PaymentCards:
             balance=credited.balance,
             trust_repaid=credited.trust_repaid,
         )
+
+    async def find(self, serial: str) -> Card | None:
+        """Read a card by its serial, as it is today; never its code. Contract: PSC-1.1.10"""
+        card = await store.find_card(self._database, serial)
+        return None if card is None else replace(card, state=self._state(card))
 
     async def block(self, serial: str, *, actor: str, reason: str) -> Card:
         """Refuse a lost or stolen card from now on.

@@ -23,6 +23,13 @@ from billing.payment_card card join billing.card_batch batch using (batch_id)
 where card.code_hash = $1
 for update of card;
 
+-- name: find_card
+-- A card by its serial.
+select card.serial, card.batch_id, batch.face_value_tiyn, batch.expires_on, card.state, card.used_by, card.used_at,
+       card.block_reason
+from billing.payment_card card join billing.card_batch batch using (batch_id)
+where card.serial = $1;
+
 -- name: lock_card_by_serial
 -- A card by its serial, locked until the transaction ends.
 select card.serial, card.batch_id, batch.face_value_tiyn, batch.expires_on, card.state, card.used_by, card.used_at,

@@ -72,6 +72,10 @@ async def lock_card_by_code(connection: Connection, code_hash: bytes) -> Card | 
     return _card(await connection.fetchrow(_Q.lock_card_by_code, code_hash))
 
 
+async def find_card(database: Database, serial: str) -> Card | None:
+    return _card(await database.fetchrow(_Q.find_card, serial))
+
+
 async def lock_card_by_serial(connection: Connection, serial: str) -> Card | None:
     return _card(await connection.fetchrow(_Q.lock_card_by_serial, serial))
 

@@ -122,3 +122,17 @@ async def test_a_batch_is_printed_once(world: World) -> None:
     await _cards(world)
     with pytest.raises(BatchExistsError):
         await _cards(world)
+
+
+@pytest.mark.clause("PSC-1.1.10")
+async def test_an_activation_is_found_by_the_cards_serial(world: World) -> None:
+    [card] = await _cards(world)
+    subscriber = await world.subscriber()
+    ready = await world.cards.find(card.serial)
+    assert ready is not None
+    assert (ready.state, ready.used_by) == (CardState.READY, None)
+    await world.cards.activate(subscriber, card.code, "m1")
+    used = await world.cards.find(card.serial)
+    assert used is not None
+    assert (used.state, used.used_by, used.used_at) == (CardState.USED, subscriber.subscriber_id, world.clock.now())
+    assert await world.cards.find("999999999999") is None

@@ -18,7 +18,9 @@ from telco.billing.company.schemas import (
     ContactIn,
     ContactKeyOut,
     ContactOut,
+    FindingOut,
     Login,
+    MoneyAuditOut,
     ProposalOut,
     SharesIn,
     SheetIn,
@@ -157,6 +159,14 @@ def _item_routes(api: Api, companies: Companies) -> None:
         )
         return _allocated(item)
 
+    async def money(_: ApiRequest) -> MoneyAuditOut:
+        """All money of the bank is allocated, on the work list, or closed by somebody: the sums prove it."""
+        totals, findings = await companies.money_in()
+        return MoneyAuditOut(**totals._asdict(), findings=[FindingOut(**found._asdict()) for found in findings])
+
+    api.get("/v1/bank-money", roles=_BOOKS, response=MoneyAuditOut, summary="Where the bank's money is", tags=_TAGS)(
+        money
+    )
     moves = [*_ITEM, p.PaymentReusedError, TopUpRefusedError]
     api.get(
         "/v1/company-payments/{item_id}/proposal",

@@ -30,18 +30,20 @@ where w.state = 'allocated' and p.amount_tiyn is distinct from w.amount_tiyn
 order by w.item_id limit $1;
 
 -- name: books_differ
--- What the registry says each channel brought, against the operator's account for it in the ledger.
-select 'channel ' || c.channel as subject,
-       'the registry has ' || c.here || ' tiyn, the ledger ' || c.there as detail
-from (
-    select n.channel, n.contra,
-           (select coalesce(sum(q.amount_tiyn), 0)::bigint from payments.payment p join payments.part q using (payment_id)
-            where p.channel = n.channel and q.state <> 'written_off') as here,
-           (select coalesce(-sum(t.amount), 0)::bigint from ledger.operator_total t
-            where t.operator_account = n.contra) as there
-    from (values ('terminal', 'cash.terminal'), ('bank', 'cash.bank'), ('cash_desk', 'cash.desk')) n (channel, contra)) c
-where c.here <> c.there
-order by c.channel limit $1;
+-- Parts that are not exactly one credit of the ledger, of their sum, that nothing took back; of those written off none.
+select 'payment ' || q.payment_id || ' part ' || q.part_no as subject,
+       'is ' || q.state || ' with ' || q.amount_tiyn || ' tiyn, the ledger has ' || coalesce(o.amount, 0) as detail
+from payments.part q
+left join lateral (
+    select o.moved + coalesce((select sum(o.grant_lines[n][3]) from generate_subscripts(o.grant_lines, 1) n
+                               where o.grant_lines[n][1] = 0), 0)::bigint as amount
+    from ledger.operation o
+    where o.shard = q.shard and o.account_id = q.account_id and o.op_id = q.op_id and o.kind = 5 and o.status = 0
+      and not exists (select from ledger.operation r
+                      where r.shard = o.shard and r.account_id = o.account_id and r.target = o.op_id and r.kind = 8
+                        and r.status = 0)) o on true
+where case when q.state = 'written_off' then o.amount is not null else o.amount is distinct from q.amount_tiyn end
+order by q.payment_id, q.part_no limit $1;
 
 -- name: totals
 -- Of all bank documents whose money came: what came, what is credited, what waits, what people closed.

@@ -6,8 +6,10 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from telco.billing.cards import PaymentCards
 from telco.billing.errors import RequestReusedError, TopUpRefusedError
 from telco.billing.payments import errors as e
+from telco.billing.payments import rules
 from telco.billing.payments.model import (
     BankFileId,
     CorrectionId,
@@ -52,6 +54,7 @@ from telco.billing.payments.schemas import (
     WorkItemsOut,
 )
 from telco.billing.payments.ways import WaysIn
+from telco.billing.schemas import CardOut
 from telco.web.api import Api, ApiRequest
 from telco.web.fields import Day, Id, text
 from telco.web.staff import Role
@@ -68,9 +71,9 @@ After = Annotated[int, Field(ge=0, le=2**62)]
 Limit = Annotated[int, Field(ge=1, le=500)]
 
 
-def routes(api: Api, ways: WaysIn) -> None:
+def routes(api: Api, ways: WaysIn, cards: PaymentCards) -> None:
     """Declare the routes of payments."""
-    _payment_routes(api, ways)
+    _payment_routes(api, ways, cards)
     _cash_routes(api, ways)
     _bank_routes(api, ways)
     _provider_routes(api, ways)
@@ -79,13 +82,16 @@ def routes(api: Api, ways: WaysIn) -> None:
     _correction_routes(api, ways)
 
 
-def _payment_routes(api: Api, ways: WaysIn) -> None:
+def _payment_routes(api: Api, ways: WaysIn, cards: PaymentCards) -> None:
     async def find(_: ApiRequest, id: AnyId) -> FoundOut:  # noqa: A002  (the query's own word)
-        """By our id, the provider's txn_id, the document's or receipt's number, the phone number or the account."""
+        """By our id, the provider's txn_id, a document's, receipt's or payment card's number, a number or account."""
         found = await ways.payments.search(id)
         items = await ways.work_list.search(id)
+        card = await cards.find(id) if rules.is_serial(id) else None
         return FoundOut(
-            payments=[PaymentOut.of(payment) for payment in found], work_items=[WorkItemOut.of(item) for item in items]
+            payments=[PaymentOut.of(payment) for payment in found],
+            work_items=[WorkItemOut.of(item) for item in items],
+            cards=[] if card is None else [CardOut.model_validate(card)],
         )
 
     async def read(_: ApiRequest, payment_id: Id) -> PaymentDetailsOut:

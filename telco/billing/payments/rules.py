@@ -23,6 +23,8 @@ from telco.kernel.iin_bin import IinBinError, parse_bin, parse_iin
 from telco.kernel.money import Tiyn
 from telco.kernel.msisdn import Msisdn, MsisdnFormatError, parse_msisdn
 
+SERIAL_DIGITS = 12
+"""Of a payment card."""
 MAX_NAMED = 32
 """Characters of what a payer names as number or account."""
 TXN_AHEAD = timedelta(hours=24)
@@ -87,6 +89,11 @@ def normal_name(text: str) -> str:
     """Return what was named as it is compared: however a number is written, it is the same number."""
     named = parse_named(text)
     return text[:MAX_NAMED] if named is None else str(named)
+
+
+def is_serial(text: str) -> bool:
+    """Tell whether this is the serial of a payment card."""
+    return len(text) == SERIAL_DIGITS and text.isascii() and text.isdigit()
 
 
 def parse_sum(text: str) -> Tiyn | None:

@@ -26,6 +26,7 @@ from telco.billing.payments.model import (
     Shift,
     WorkItem,
 )
+from telco.billing.schemas import CardOut
 from telco.kernel.money import Tiyn
 from telco.web.fields import ApiModel, Money, MoneyOut, MsisdnText, PositiveMoney, parsed_by, text
 
@@ -180,10 +181,11 @@ class WorkItemOut(ApiModel):
 
 
 class FoundOut(ApiModel):
-    """What has an id: payments that were credited, and what still waits on the work list."""
+    """What has an id: payments that were credited, what waits on the work list, a payment card and its activation."""
 
     payments: list[PaymentOut]
     work_items: list[WorkItemOut]
+    cards: list[CardOut]
 
 
 class WorkItemsOut(ApiModel):

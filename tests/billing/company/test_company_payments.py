@@ -297,3 +297,36 @@ async def test_a_crash_in_the_middle_of_a_split_leaves_all_of_it_on_the_list(boo
     await database.fetch("drop trigger die on payments.part")
     assert (await books.companies.payments.process()).allocated == 1
     assert await mains(books, *numbers) == [tenge(100)] * 3
+
+
+@pytest.mark.clause("PSC-3.2.4-4")
+async def test_all_money_in_is_allocated_on_the_list_or_closed(books: Books) -> None:
+    """8,000 allocated + 500 on the list + 70 closed by an accountant = 8,570 received; 9 more are only announced."""
+    one, two = await books.number_of(), await books.number_of()
+    await books.came(f"за {one.msisdn} - 5000 тг, {two.msisdn} - 3000 тг", "8000.00", "1")
+    await books.came("за связь", "500.00", "2")
+    await books.came("ошибочно", "70.00", "3")
+    item = (await books.waiting())[-1]
+    await books.work_list.close(item.item_id, actor=ACCOUNTANT, reason="paid back by order 17")
+    announced = document("за связь", "9.00", "4", ПлательщикИНН=COMPANY, ДатаПоступило=None)
+    await books.transfers.take(bank_file(announced), "4", actor=ACCOUNTANT)
+    totals, findings = await books.companies.money_in()
+    assert totals == (tenge(8570), tenge(8000), tenge(500), tenge(70))
+    assert findings == []
+
+
+@pytest.mark.parametrize(
+    ("harm", "check"),
+    [
+        ("delete from payments.work_item", "unseen_documents"),
+        ("update payments.part set amount_tiyn = amount_tiyn - 1 where part_no = 1", "parts_differ"),
+        ("update payments.work_item set state = 'allocated', decided_at = now()", "decided_without_payment"),
+        ("update payments.part set op_id = 'nothing' where part_no = 2", "books_differ"),
+    ],
+)
+async def test_the_auditor_sees_what_is_lost(books: Books, harm: str, check: str) -> None:
+    one, two = await books.number_of(), await books.number_of()
+    await books.came(f"за {one.msisdn} - 5 тг, {two.msisdn} - 3 тг", "8.00", "1")
+    await books.came("за связь", "500.00", "2")
+    await books.world.database.fetch(harm)
+    assert check in {finding.check for finding in (await books.companies.money_in())[1]}

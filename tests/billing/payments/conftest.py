@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 
+from telco.billing.payments.audit import audit_payments
 from telco.billing.payments.model import Provider
 from telco.billing.payments.ways import WaysIn
 from telco.kernel.money import tenge
@@ -33,11 +36,15 @@ class Desk(WaysIn):
 
 
 @pytest.fixture
-async def desk(world: World) -> Desk:
-    """With one provider, "kiosk", that may send 1 to 500,000 tenge at once, and one account of ours at a bank."""
+async def desk(world: World) -> AsyncIterator[Desk]:
+    """With one provider, "kiosk", that may send 1 to 500,000 tenge at once, and one account of ours at a bank.
+
+    The auditor of money in looks at the end.
+    """
     desk = Desk(world)
     await desk.transfers.add_account(OUR_ACCOUNT, "main")
     desk.provider, desk.key = await desk.providers.add(
         "kiosk", "Kiosk", least=tenge(1), most=tenge(500_000), actor="staff:admin"
     )
-    return desk
+    yield desk
+    assert await audit_payments(world.database) == []
