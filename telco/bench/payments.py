@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import aiohttp
@@ -20,9 +20,8 @@ from telco.billing.payments.audit import audit_payments
 from telco.db.embedded import EmbeddedPostgres, EmbeddedRedis
 from telco.db.migrations import migrate
 from telco.db.pool import Database
-from telco.kernel.clock import SystemClock
+from telco.kernel.calendar import ZONE
 from telco.kernel.money import tenge
-from telco.lab.kiosk import DONE, Kiosk
 from telco.settings import (
     CardSettings,
     DatabaseSettings,
@@ -96,10 +95,18 @@ async def _pay(app: App, url: str, seconds: float) -> float:
     async with aiohttp.ClientSession(url, auth=auth) as session:
 
         async def stand(number: int) -> int:
-            kiosk, paid = Kiosk(session, SystemClock(), f"k{number}-"), 0
+            paid = 0
             while time.perf_counter() < until:
-                answer = await kiosk.pay(msisdn((number + paid * KIOSKS) % PEOPLE), tenge(100))
-                if answer.result != DONE:
+                query = {
+                    "command": "pay",
+                    "txn_id": f"k{number}-{paid}",
+                    "account": msisdn((number + paid * KIOSKS) % PEOPLE),
+                    "sum": "100.00",
+                    "txn_date": datetime.now(ZONE).strftime("%Y%m%d%H%M%S"),
+                }
+                async with session.get("/terminal/v1/payments", params=query) as response:
+                    answer = await response.text()
+                if "<result>0</result>" not in answer:
                     raise RuntimeError(f"the service answered {answer}")
                 paid += 1
             return paid
