@@ -19,8 +19,8 @@ from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Text
 from telco.kernel.money import Tiyn, format_money, tenge
 from telco.kernel.units import Unit
-from telco.ledger.model import StatementEntry
 from telco.ledger.service import Ledger
+from telco.ledger.views import StatementEntry
 from telco.sms import wording
 from telco.sms.command import Answer, Argument, Choice, Context, Line, Question, command
 from telco.subscribers.fees_ahead import FeeAhead

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from telco.db.coalesce import Coalescer
 from telco.kernel.ids import AccountRef
-from telco.ledger.model import AccountView
 from telco.ledger.service import Ledger
+from telco.ledger.views import AccountView
 
 
 class Balances:

@@ -15,8 +15,9 @@ from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Text
 from telco.kernel.money import format_money
 from telco.kernel.units import Unit
-from telco.ledger.model import MAIN, AccountView, BucketView, StatementEntry
+from telco.ledger.model import MAIN
 from telco.ledger.service import Ledger
+from telco.ledger.views import AccountView, BucketView, StatementEntry
 from telco.sms import wording
 from telco.sms.command import Answer, Argument, Context, Line, Question, command
 from telco.subscribers.model import Channel, PlanState

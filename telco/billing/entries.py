@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from telco.catalog.labels import describe
 from telco.kernel.i18n import Text
-from telco.ledger.model import Kind, StatementEntry
+from telco.ledger.model import Kind
+from telco.ledger.views import StatementEntry
 
 CHARGES = (Kind.DEBIT, Kind.USE, Kind.PURCHASE)
 """Operations that take something."""

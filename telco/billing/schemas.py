@@ -12,7 +12,8 @@ from telco.billing.cards import MOST_CARDS
 from telco.billing.model import CardState
 from telco.kernel.money import Tiyn, json_money
 from telco.kernel.units import Unit
-from telco.ledger.model import AccountView, BucketView, Kind, StatementEntry
+from telco.ledger.model import Kind
+from telco.ledger.views import AccountView, BucketView, StatementEntry
 from telco.web.fields import ApiModel, MoneyOut, PositiveMoney, text
 
 

@@ -24,8 +24,8 @@ from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Language, Text, Translator
 from telco.kernel.money import Tiyn, json_money
 from telco.kernel.units import Unit
-from telco.ledger.model import StatementEntry
 from telco.ledger.service import Ledger
+from telco.ledger.views import StatementEntry
 from telco.subscribers.model import Subscriber, by_system
 from telco.subscribers.service import Subscribers
 

@@ -19,20 +19,9 @@ from telco.ledger import model
 from telco.ledger.batch import outcomes
 from telco.ledger.errors import LedgerStoppedError
 from telco.ledger.lanes import MAX_BATCH, Care, Lane
-from telco.ledger.model import (
-    DEFAULT_MONEY,
-    MAIN,
-    NO_DETAILS,
-    AccountView,
-    BucketView,
-    Kind,
-    Op,
-    Outcome,
-    StatementEntry,
-    StatementLine,
-    Status,
-)
+from telco.ledger.model import DEFAULT_MONEY, MAIN, NO_DETAILS, Kind, Op, Outcome, Status
 from telco.ledger.numbers import Numbers, columns
+from telco.ledger.views import AccountView, BucketView, StatementEntry, StatementLine
 
 MAIN_PRIORITY = 100
 """Priority of the main balance; buckets with a smaller number pay before it."""

@@ -8,19 +8,9 @@ from telco.db.pool import Database
 from telco.kernel.clock import ManualClock
 from telco.kernel.ids import AccountId, AccountRef
 from telco.kernel.units import Unit
-from telco.ledger.model import (
-    Charge,
-    Kind,
-    StatementLine,
-    credit,
-    debit,
-    purchase,
-    release,
-    reserve,
-    reverse,
-    sum_charge,
-)
+from telco.ledger.model import Charge, Kind, credit, debit, purchase, release, reserve, reverse, sum_charge
 from telco.ledger.service import Ledger
+from telco.ledger.views import StatementLine
 from tests.ledger.conftest import Open, bonus, data
 
 

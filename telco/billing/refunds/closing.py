@@ -25,8 +25,8 @@ from telco.kernel.clock import Clock
 from telco.kernel.ids import AccountId, AccountRef
 from telco.kernel.money import Tiyn
 from telco.ledger import model as ledger_model
-from telco.ledger.model import AccountView
 from telco.ledger.service import Ledger
+from telco.ledger.views import AccountView
 from telco.subscribers.holders import Holder, account_holder, origins_in_use
 
 BREAKAGE = "breakage"
