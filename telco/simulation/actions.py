@@ -12,7 +12,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from telco.app import App
-from telco.billing.payments.model import ItemState, Provider, TerminalRequest
+from telco.billing.company.model import Order, SheetKind
+from telco.billing.payments.model import Provider, TerminalRequest
 from telco.catalog.model import Service
 from telco.charging.model import Grant, Result, UsageRequest
 from telco.kernel.errors import DomainError
@@ -175,19 +176,21 @@ class Doer:
                 raise AssertionError("payments through the bank come in the bank's file")
 
     async def _bank_file(self, orders: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
-        """Take the bank's file of the day; what has to be decided by hand the accountant decides."""
-        ways_in, now = self._app.ways_in, self._app.clock.now()
+        """Take the companies' registers, then the bank's file of the day."""
+        now = self._app.clock.now()
         day = self._app.calendar.today(now)
-        await ways_in.transfers.take(bank_file(day, orders), f"{day}.txt", actor=ACCOUNTANT)
-        tally: Tally = Counter({f"pay: {Way.BANK} ok": len(orders)})
-        for order in orders:
-            for item in await ways_in.work_list.search(order["number"]):
-                if item.state is ItemState.OPEN and item.document_id is not None:
-                    await ways_in.work_list.allocate(
-                        item.item_id, order["msisdn"], actor=ACCOUNTANT, reason="the payer's own number"
-                    )
-                    tally["work list: allocated"] += 1
-        return tally
+        by_register = [order for order in orders if order["register"]]
+        for order in by_register:
+            await self._app.companies.sheets.take(
+                order["register"].encode(),
+                f"{order['number']}.csv",
+                SheetKind.REGISTER,
+                Order(order["payer"], order["number"], day),
+                actor=ACCOUNTANT,
+            )
+        await self._app.ways_in.transfers.take(bank_file(day, orders), f"{day}.txt", actor=ACCOUNTANT)
+        persons = len(orders) - len(by_register)
+        return {f"pay: {Way.BANK} ok": persons, f"pay: {Way.BANK} by register": len(by_register)}
 
     # Changing
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
@@ -11,6 +11,14 @@ OUR_ACCOUNT: Final = "KZ12345KZT1234567890"
 _PAYERS_ACCOUNT: Final = "KZ98765KZT0987654321"
 _CYRILLIC: Final = str.maketrans("әғқңөұүһіӘҒҚҢӨҰҮҺІ", "агкноуухиАГКНОУУХИ")
 """Banks write Kazakh names with Russian letters: the format's code page has no others."""
+
+
+def register(amount: int, numbers: Sequence[str]) -> str:
+    """Write a company's register: a sum in tiyn shared out over its numbers, the first takes what is left over."""
+    part, over = divmod(amount, len(numbers))
+    shares = [part + over, *[part] * (len(numbers) - 1)]
+    rows = (f"{number};{Decimal(share) / 100:.2f}" for number, share in zip(numbers, shares, strict=True) if share)
+    return "\n".join(["Номер;Сумма", *rows])
 
 
 def bank_file(day: date, orders: Iterable[Mapping[str, Any]]) -> bytes:

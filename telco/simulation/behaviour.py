@@ -14,6 +14,7 @@ from typing import Final
 from telco.catalog.catalogue import Catalogue
 from telco.catalog.model import Service, Settlement
 from telco.kernel.money import Tiyn, tenge
+from telco.kernel.msisdn import Msisdn
 from telco.simulation.chance import Chance
 from telco.simulation.model import Act, Actor, Kind, Seat, Way
 from telco.simulation.people import LIVES
@@ -112,14 +113,14 @@ def _pay_credit(actor: Actor, live: Sequence[Seat], today: Today) -> Act | None:
     owed = today.debts.get(actor.iin_bin, Tiyn(0))
     if owed < _OWING or today.chance.share(actor.index, today.number, "pay") >= actor.diligence / 6:
         return None
-    return _pay(actor, live[0], owed)
+    return _pay(actor, live[0], owed, [seat.msisdn for seat in live])
 
 
-def _pay(actor: Actor, seat: Seat, amount: Tiyn) -> Act:
+def _pay(actor: Actor, seat: Seat, amount: Tiyn, numbers: Sequence[Msisdn] = ()) -> Act:
     way = actor.way
     if way is Way.CARD:
         amount = next((face for face in FACES if face >= amount), FACES[-1])
-    return Act(actor.index, Kind.PAY, {"way": way, "msisdn": seat.msisdn, "amount": amount})
+    return Act(actor.index, Kind.PAY, {"way": way, "msisdn": seat.msisdn, "amount": amount, "numbers": list(numbers)})
 
 
 def _round_up(amount: Tiyn) -> Tiyn:

@@ -20,7 +20,7 @@ from telco.kernel.calendar import ZONE
 from telco.kernel.clock import ManualClock
 from telco.kernel.ids import uuid7
 from telco.kernel.money import Tiyn
-from telco.simulation import behaviour, news, people, store
+from telco.simulation import bank, behaviour, news, people, store
 from telco.simulation.actions import Doer, Tally
 from telco.simulation.chance import Chance
 from telco.simulation.due import DueJobs
@@ -40,6 +40,7 @@ from telco.simulation.model import (
 )
 from telco.simulation.oracle import auditor
 from telco.simulation.store import Q, SoldCard
+from telco.subscribers.model import PartyKind
 
 SLOTS: Final = tuple(Slot)
 _CARDS_PRINTED: Final = 200
@@ -184,13 +185,14 @@ class Simulation:
         return others
 
     def _order(self, actor: Actor, terms: Mapping[str, Any], number: int) -> dict[str, Any]:
+        company = actor.kind is PartyKind.COMPANY
         return {
             "number": f"{number}-{actor.index}",
             "payer": actor.iin_bin,
             "name": actor.name,
             "amount": terms["amount"],
-            "msisdn": terms["msisdn"],
-            "purpose": f"За услуги связи, номер {terms['msisdn']}",
+            "register": bank.register(terms["amount"], terms["numbers"]) if company else "",
+            "purpose": "Оплата услуг связи по реестру" if company else f"За услуги связи, номер {terms['msisdn']}",
         }
 
     async def _buy_cards(self, connection: Connection, acts: Sequence[Act]) -> list[Act]:

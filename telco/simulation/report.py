@@ -17,7 +17,7 @@ from telco.simulation.store import Q
 
 FILE: Final = "report.txt"
 _TENGE: Final = 100
-_AGES: Final = ("0-30", "31-60", "61-90", "91+")
+_AGES: Final = ("not invoiced", "not due", "1-30", "31-60", "61-90", "91+")
 _SHOWN_FINDINGS: Final = 20
 
 
@@ -86,7 +86,7 @@ def table(year: Year) -> str:
         *_row("operations of the ledger", sum(night.figures["operations"] for night in year.nights)),
         *_row("advances", _money(last["money"])),
         *_row("debts", _money(last["debt"])),
-        *(line for age in _AGES for line in _row(f"  {age} days old", _money(last["debts"].get(age, 0)))),
+        *(line for age in _AGES for line in _row(f"  {age}", _money(last["debts"].get(age, 0)))),
         *_section("money in", {account: _money(amount) for account, amount in paid_in.items()}),
         *_row("together", _money(sum(paid_in.values()))),
         *_section("revenue", {account: _money(amount) for account, amount in revenue.items()}),
@@ -123,14 +123,14 @@ def drawings(year: Year) -> dict[str, str]:
         "advances": [figure["money"] / _TENGE for figure in figures],
         "debts": [figure["debt"] / _TENGE for figure in figures],
     }
-    ages = {age: [figure["debts"].get(age, 0) / _TENGE for figure in figures] for age in _AGES}
+    ages = {age: [max(figure["debts"].get(age, 0), 0) / _TENGE for figure in figures] for age in _AGES}
     grounds = sorted({ground for figure in figures for ground in figure["suspended"]})
     stopped = {ground: [figure["suspended"].get(ground, 0) for figure in figures] for ground in grounds}
     waiting = {"plan waits for its fee": [figure["unpaid"] for figure in figures]}
     months, revenue = _by_month(year.nights)
     return {
         "balances": plots.lines("Balances at the end of the day", "tenge", days, balances),
-        "debts": plots.areas("Debts by age, in days", "tenge", days, ages),
+        "debts": plots.areas("Debts: not yet invoiced, not yet due, and by days late", "tenge", days, ages),
         "revenue": plots.columns("Revenue by service and month", "tenge, VAT included", months, revenue),
         "suspensions": plots.lines("Numbers without full service", "numbers", days, waiting | stopped),
     }
@@ -145,6 +145,6 @@ def _by_month(nights: Iterable[Night]) -> tuple[list[str], dict[str, list[float]
         months[month] = None
         for account, amount in night.figures["moved"].items():
             if account.startswith("revenue."):
-                sums[account.removeprefix("revenue.")][month] += max(-amount, 0) / _TENGE
+                sums[account.removeprefix("revenue.")][month] += -amount / _TENGE
     ordered = sorted(sums, key=lambda name: -sum(sums[name].values()))
     return list(months), {name: [sums[name][month] for month in months] for name in ordered}

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
+from telco.billing.bonus.audit import audit as audit_bonuses
+from telco.billing.instalments.audit import audit as audit_instalments
+from telco.billing.invoicing.audit import audit as audit_invoices
+from telco.billing.refunds.audit import audit as audit_refunds
 from telco.catalog.catalogue import Catalogue
 from telco.catalog.model import FeeAnchor, Interval, Plan, Renewal, ServiceOffer
 from telco.db import queries
@@ -52,7 +56,7 @@ async def audit_day(connection: Connection, day: date, now: datetime, catalogue:
     await connection.execute("set local enable_seqscan = on")
     await connection.execute("analyze today_op")
     await _set_terms(connection, catalogue)
-    for note in (_NOTES.note_periods, _NOTES.supersede, _NOTES.note_debts, _NOTES.forget_debts):
+    for note in (_NOTES.note_periods, _NOTES.supersede):
         await connection.execute(note)
     findings = []
     for check in _CHECKS.names():
@@ -66,7 +70,10 @@ async def audit_day(connection: Connection, day: date, now: datetime, catalogue:
 
 async def audit_everything(database: Database, day: date) -> list[Finding]:
     """Recompute every balance from the first operation on, as `telco audit` does."""
-    return [Finding(day, f"ledger.{found.check}", str(found)) for found in await audit_ledger(database)]
+    found = [Finding(day, f"ledger.{one.check}", str(one)) for one in await audit_ledger(database)]
+    for audit in (audit_invoices, audit_bonuses, audit_instalments):
+        found += [Finding(day, one.check, str(one)) for one in await audit(database)]
+    return found + [Finding(day, one.check, str(one)) for one in await audit_refunds(database, day)]
 
 
 async def _set_terms(connection: Connection, catalogue: Catalogue) -> None:

@@ -129,13 +129,105 @@ select format('event %s %s waits since %s: %s', event_id, topic, created_at, coa
 from kernel.outbox where dispatched_at is null;
 
 -- name: suspended_without_ground
--- Services are stopped for want of money, and nothing is owed.
+-- Services are stopped for non-payment, and no invoice is overdue nor the credit limit used up.
 select format('subscription %s since %s with balance %s', s.subscription_id, x.started_at, b.balance) as detail
 from subscribers.suspension x
 join subscribers.subscription s using (subscription_id)
 join ledger.bucket b on b.shard = s.shard and b.account_id = s.account_id and b.bucket_no = 0
 cross join simulation.today d
-where x.ground = 'money' and x.ended_at is null and (x.ends_at is null or x.ends_at > d.now) and b.balance >= 0;
+where x.ground = 'money' and x.ended_at is null and (x.ends_at is null or x.ends_at > d.now) and s.state = 'active'
+  and b.balance - b.held + b.credit_limit > 0
+  and not exists (select from invoicing.open_amount o where o.shard = s.shard and o.account_id = s.account_id
+                  and o.open_tiyn > 0 and o.due_on < d.day);
+
+-- name: suspension_missed
+-- An invoice of at least 100 tenge is two weeks late, and services go on.
+select format('subscription %s goes on with %s open since %s', s.subscription_id, o.open_tiyn, o.due_on) as detail
+from invoicing.open_amount o
+join subscribers.subscription s on s.shard = o.shard and s.account_id = o.account_id and s.state = 'active'
+cross join simulation.today d
+where o.open_tiyn >= 10000 and d.day - o.due_on > 14
+  and not exists (select from subscribers.suspension x where x.subscription_id = s.subscription_id
+                  and x.ground = 'money' and x.ended_at is null);
+
+-- name: end_for_debt_missed
+-- Services have been stopped for non-payment for more than two calendar months, and the contract goes on (PSC-6.3.3).
+select format('subscription %s is suspended since %s', s.subscription_id, x.started_at) as detail
+from subscribers.suspension x
+join subscribers.subscription s using (subscription_id)
+cross join simulation.today d
+where x.ground = 'money' and x.ended_at is null and s.state = 'active'
+  and ((x.started_at at time zone 'Asia/Almaty')::date + interval '2 months 2 days')::date < d.day;
+
+-- name: penalty_cap
+-- Penalties of an account are more than a tenth of everything that it was ever invoiced (PSC-5.4).
+select format('account %s:%s paid %s on %s', p.shard, p.account_id, p.penalty, i.total) as detail
+from (
+    select distinct shard, account_id from today_op where contra_code = 'revenue.penalty'
+) t
+cross join lateral (
+    select t.shard, t.account_id, -sum(o.moved) as penalty
+    from ledger.operation o join ledger.operator_account c on c.operator_no = o.contra
+    where o.shard = t.shard and o.account_id = t.account_id and c.code = 'revenue.penalty' and o.status = 0
+) p
+cross join lateral (
+    select coalesce(sum(total_tiyn), 0) as total from invoicing.invoice
+    where shard = t.shard and account_id = t.account_id
+) i
+where p.penalty > i.total * 0.1;
+
+-- name: invoice_sum
+-- An invoice of today is not the sum of its lines.
+select format('invoice %s says %s (VAT %s), its lines %s (%s)', i.number, i.total_tiyn, i.vat_tiyn, l.total, l.vat)
+       as detail
+from invoicing.invoice i
+cross join lateral (select coalesce(sum(amount_tiyn), 0) as total, coalesce(sum(vat_tiyn), 0) as vat
+                    from invoicing.invoice_line where invoice_id = i.invoice_id) l
+cross join simulation.today d
+where i.issued_at > d.since and i.total_tiyn <> l.total;
+
+-- name: invoice_charges
+-- An invoice of today is not the usage and fees of its period, by the time of each.
+select format('account %s:%s was charged %s from %s to %s, invoiced %s', i.shard, i.account_id, c.charged,
+              i.period_start, i.period_end, i.total_tiyn - l.carried) as detail
+from invoicing.invoice i
+cross join lateral (
+    select coalesce(sum(amount_tiyn) filter (where code = 'carried'), 0) as carried
+    from invoicing.invoice_line where invoice_id = i.invoice_id
+) l
+cross join lateral (
+    select coalesce(-sum(o.moved + coalesce((select sum(o.grant_lines[n][3])
+                                             from generate_subscripts(o.grant_lines, 1) n
+                                             where o.grant_lines[n][1] = 0), 0)), 0) as charged
+    from ledger.operation o join ledger.operator_account a on a.operator_no = o.contra
+    where o.shard = i.shard and o.account_id = i.account_id and o.status = 0 and a.code ~ '^(revenue|receivable)[.]'
+      and (o.at at time zone 'Asia/Almaty')::date >= i.period_start
+      and (o.at at time zone 'Asia/Almaty')::date < i.period_end
+) c
+cross join simulation.today d
+where i.issued_at > d.since and c.charged <> i.total_tiyn - l.carried;
+
+-- name: invoice_missing
+-- A number is in credit settlement, and no running accounting period covers the day.
+select format('subscription %s, account %s:%s', s.subscription_id, s.shard, s.account_id) as detail
+from subscribers.subscription s
+cross join simulation.today d
+where s.state = 'active' and s.settlement = 'credit'
+  and not exists (select from invoicing.account a where a.shard = s.shard and a.account_id = s.account_id
+                  and a.closed_at is null and a.period_start <= d.day and d.day < a.period_end);
+
+-- name: invoice_numbers
+-- A series has a gap.
+select format('series %s of %s counts %s invoices to number %s', s.series, s.year, count(i.invoice_id), s.last_no)
+       as detail
+from invoicing.series s
+left join invoicing.invoice i on i.series = s.series and i.year = s.year
+group by s.series, s.year, s.last_no having count(i.invoice_id) <> s.last_no;
+
+-- name: left_on_the_work_list
+-- Money of a company lies unallocated although its register came.
+select format('item %s: %s', item_id, reason) as detail
+from payments.work_item, simulation.today d where state = 'open' and opened_at < d.since;
 
 -- name: charged_after_the_end
 -- A number that had ended was charged for use or a fee.

@@ -35,3 +35,20 @@ where v.state <> 'off' and v.next_fee_at <= $1 and s.state <> 'ended' and (s.sto
 -- name: billing__trust_payments
 -- Trust payments past their last moment.
 select from billing.trust_payment where ended_at is null and usable_until <= $1
+
+-- name: payments__bank_documents
+-- Bank documents that are not finished.
+select from payments.bank_document where state = 'pending'
+
+-- name: company_payments__allocate
+-- Companies' payments that nobody has looked at.
+select from payments.work_item where state = 'open' and kind = 'bank_document' and reason = 'company'
+
+-- name: invoicing__run
+-- Accounting periods that are over, and accounts whose periods are not counted yet.
+select from invoicing.account
+where closed_at is null and period_end <= ($1::timestamptz at time zone 'Asia/Almaty')::date
+union all
+select from subscribers.subscription s
+where s.settlement = 'credit' and s.state <> 'ended'
+  and not exists (select from invoicing.account a where a.shard = s.shard and a.account_id = s.account_id)

@@ -34,10 +34,6 @@ create table if not exists simulation.period (
     superseded date,
     primary key (kind, owner_id, op_id)
 );
-create table if not exists simulation.debt (
-    shard smallint not null, account_id bigint not null, since date not null,
-    primary key (shard, account_id)
-);
 create index if not exists simulation_operation_at on ledger.operation using brin (at) with (pages_per_range = 16);
 
 -- name: begin
@@ -91,18 +87,6 @@ where new.starts = d.day and old.kind = new.kind and old.owner_id = new.owner_id
 insert into simulation.bucket select shard, account_id, bucket_no, balance, held
 from ledger.bucket where balance <> 0 or held <> 0;
 
--- name: note_debts
--- Since when each account has been in debt without a break.
-insert into simulation.debt
-select b.shard, b.account_id, d.day from ledger.bucket b, simulation.today d
-where b.bucket_no = 0 and b.balance < 0
-on conflict do nothing;
-
--- name: forget_debts
--- Accounts that owe nothing any more.
-delete from simulation.debt d using ledger.bucket b
-where b.shard = d.shard and b.account_id = d.account_id and b.bucket_no = 0 and b.balance >= 0;
-
 -- name: digest
 -- All balances in one line: by the account's number, for ids may differ from run to run.
 select md5(coalesce(string_agg(format('%s %s %s', name, code, balance), ';' order by name, code), '')) as digest
@@ -145,11 +129,13 @@ from subscribers.suspension, simulation.today t
 where ended_at is null and (ends_at is null or ends_at > t.now) group by ground order by ground;
 
 -- name: debts_by_age
--- Debts by how many days they have lasted.
-select case when t.day - d.since < 31 then '0-30' when t.day - d.since < 61 then '31-60'
-            when t.day - d.since < 91 then '61-90' else '91+' end as age,
-       sum(-b.balance)::bigint as debt
-from simulation.debt d
-join ledger.bucket b on b.shard = d.shard and b.account_id = d.account_id and b.bucket_no = 0
-cross join simulation.today t
-group by 1 order by 1;
+-- Open invoices by how many days they are late, and debts that are on no invoice yet.
+select case when o.due_on >= t.day then 'not due' when t.day - o.due_on <= 30 then '1-30'
+            when t.day - o.due_on <= 60 then '31-60' when t.day - o.due_on <= 90 then '61-90' else '91+' end as age,
+       sum(o.open_tiyn)::bigint as debt
+from invoicing.open_amount o cross join simulation.today t
+where o.open_tiyn > 0
+group by 1
+union all
+select 'not invoiced', (select coalesce(-sum(balance) filter (where balance < 0), 0)::bigint from ledger.bucket where bucket_no = 0)
+                       - (select coalesce(sum(open_tiyn), 0) from invoicing.open_amount)::bigint;

@@ -12,11 +12,10 @@ join ledger.bucket b on b.shard = s.shard and b.account_id = s.account_id and b.
 order by s.subscription_id;
 
 -- name: debts
--- What those in credit settlement owe, by IIN or BIN.
-select p.iin_bin, sum(greatest(-b.balance, 0))::bigint as owed
-from subscribers.personal_account a
-join subscribers.contract c on c.contract_id = a.contract_id
-join subscribers.party p on p.party_id = c.party_id
-join ledger.bucket b on b.shard = a.shard and b.account_id = a.account_id and b.bucket_no = 0
-where b.balance < 0
+-- What is open of invoices, by IIN or BIN.
+select p.iin_bin, sum(o.open_tiyn)::bigint as owed
+from invoicing.open_amount o
+join invoicing.invoice i using (invoice_id)
+join subscribers.party p on p.party_id = i.party_id
+where o.open_tiyn > 0
 group by p.iin_bin;
