@@ -34,9 +34,9 @@ _JOIN_AGAIN: Final = 1 / 60
 _LEAVE: Final = 1 / 1_500
 _LOSE_PHONE: Final = 1 / 2_000
 _CHANGE_PLAN: Final = 1 / 110
-_SERVICE_ON: Final = 1 / 45
+_SERVICE_ON: Final = 1 / 70
 _SERVICE_OFF: Final = 1 / 60
-_TRUST: Final = 0.08
+_TRUST: Final = 0.05
 _TRIP: Final = 0.05
 """Chance that a traveller is abroad in a week."""
 
@@ -199,7 +199,7 @@ def _usage(actor: Actor, draw: Random, today: Today) -> list[dict[str, object]]:
         if service is not Service.DATA:
             called = _CALLED if service is Service.VOICE else _CALLED[:3]
             call["other"] = draw.choice(called)
-        if service is not Service.SMS and draw.random() < 0.12:
+        if service is not Service.SMS and draw.random() < 0.06:
             call["portions"] = draw.randint(1, 2)
         calls.append(call)
     return calls

@@ -33,7 +33,7 @@ _PLANS: Final = (
 )
 """What persons choose, and how many of them."""
 _WAYS: Final = ((Way.TERMINAL, 0.6), (Way.CARD, 0.15), (Way.CASH_DESK, 0.13), (Way.BANK, 0.12))
-_AMOUNTS: Final = (500, 1_000, 1_000, 1_500, 2_000, 3_000, 5_000)
+_AMOUNTS: Final = (1_000, 1_500, 2_000, 3_000, 5_000, 8_000)
 _AT_ONCE: Final = 0.8
 """Part of the actors that join in the first days."""
 _FIRST_DAYS: Final = 14
@@ -88,7 +88,7 @@ def _actor(chance: Chance, index: int, numbers_left: int) -> Actor:
         way=Way.BANK if company else way,
         diligence=draw.choice((0.9, 0.7, 0.7, 0.4, 0.2, 0.05)),
         amount=tenge(draw.choice(_AMOUNTS)),
-        activity=draw.uniform(0.15, 0.85),
+        activity=draw.uniform(0.1, 0.6),
         traveller=not device and draw.random() < 0.15,
     )
 

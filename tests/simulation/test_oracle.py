@@ -30,10 +30,9 @@ BREAKS = {
         where kind = 'plan' and owner_id = {RICH};
         update simulation.period set starts = {{today}} where op_id like '%~'""",
     "fee_late": f"update subscribers.subscription set next_fee_at = acceded_at where subscription_id = {RICH}",
-    "waits_with_money": f"""update subscribers.subscription set plan_state = 'awaiting_payment'
-        where subscription_id = {RICH};
-        update ledger.bucket b set balance = 99999999 from subscribers.subscription s
-        where s.subscription_id = {RICH} and (b.shard, b.account_id, b.bucket_no) = (s.shard, s.account_id, 0)""",
+    "waits_with_money": f"""update ledger.bucket b set balance = 99999999 from subscribers.subscription s
+        where s.subscription_id = {RICH} and (b.shard, b.account_id, b.bucket_no) = (s.shard, s.account_id, 0);
+        update subscribers.subscription set plan_state = 'awaiting_payment' where subscription_id = {RICH}""",
     "suspended_without_ground": f"""insert into subscribers.suspension
         (subscription_id, ground, scopes, reference, reason, author, started_at)
         select subscription_id, 'money', '{{{{outgoing}}}}', 'x', 'x', 'x', acceded_at from subscribers.subscription

@@ -42,7 +42,7 @@ async def test_a_run_killed_again_and_again_ends_the_same(
     """SIGKILL at odd moments of three weeks: each day of both runs ends with the same balances."""
     days = 21
     await simulation.run(days)
-    for looks in (211, 503, 811):
+    for looks in (131, 317, 601):
         assert await _killed(other_database_url, redis_url, days, looks) == -9
     async with opened(other_database_url, redis_url) as (app, clock):
         killed = Simulation(app, clock, SMALL)
