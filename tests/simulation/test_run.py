@@ -39,10 +39,10 @@ async def test_forty_five_days_without_a_finding(simulation: Simulation, service
 async def test_a_run_killed_again_and_again_ends_the_same(
     simulation: Simulation, service: tuple[App, ManualClock], other_database_url: str, redis_url: str
 ) -> None:
-    """SIGKILL at odd moments of three weeks: each day of both runs ends with the same balances."""
-    days = 21
+    """SIGKILL at odd moments of two weeks: each day of both runs ends with the same balances."""
+    days = 14
     await simulation.run(days)
-    for looks in (131, 317, 601):
+    for looks in (83, 167, 251):
         assert await _killed(other_database_url, redis_url, days, looks) == -9
     async with opened(other_database_url, redis_url) as (app, clock):
         killed = Simulation(app, clock, SMALL)
