@@ -59,6 +59,7 @@ from telco.charging import http as charging_http
 from telco.charging import jobs as charging_jobs
 from telco.charging.service import Charging
 from telco.commands import menu
+from telco.db import upkeep as outbox_upkeep
 from telco.db.jobs import JobRunner
 from telco.db.outbox import Dispatcher
 from telco.db.pool import Connection, Database
@@ -275,6 +276,7 @@ class App:
         RefundNotices(self.database, self.translator, self._send_notice).subscribe_to(self.outbox)
         self.jobs = JobRunner(self.database, self.clock)
         for job in (
+            *outbox_upkeep.jobs(self.outbox),
             *ledger_jobs.jobs(self.ledger, self.clock),
             *subscribers_jobs.jobs(self.subscribers),
             *billing_jobs.jobs(self.fees, self.trust),

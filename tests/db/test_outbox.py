@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from telco.db import outbox
-from telco.db.outbox import Dispatcher, OutboxEvent
+from telco.db import outbox, upkeep
+from telco.db.outbox import KEEP_DISPATCHED, Dispatcher, OutboxEvent
 from telco.db.pool import Connection, Database
 from telco.kernel.clock import ManualClock
 
@@ -115,3 +115,22 @@ async def test_dispatching_goes_on_after_an_error_of_the_database(database: Data
         await arrived.wait()
     assert dispatcher.running
     await dispatcher.stop()
+
+
+async def test_dispatched_events_are_deleted_after_a_week_and_waiting_ones_never(
+    database: Database, clock: ManualClock
+) -> None:
+    async def consume(event: OutboxEvent) -> None:
+        if event.key == "bad":
+            raise ConnectionError("the consumer's system is down")
+
+    dispatcher = Dispatcher(database, clock)
+    dispatcher.subscribe("test.happened", consume)
+    [job] = upkeep.jobs(dispatcher)
+    await _emit(database, clock, "bad", "good")
+    await dispatcher.drain()
+    clock.advance(KEEP_DISPATCHED)
+    assert await job.body(clock.now()) == {"deleted": 0}
+    clock.advance(timedelta(microseconds=1))
+    assert await job.body(clock.now()) == {"deleted": 1}
+    assert [row["key"] for row in await database.fetch("select key from kernel.outbox")] == ["bad"]
