@@ -32,6 +32,7 @@ from telco.billing.documents import jobs as documents_jobs
 from telco.billing.documents.desk import DocumentDesk
 from telco.billing.documents.einvoice import EInvoiceSystem
 from telco.billing.documents.esf_soap import EsfSoap, HttpSigner
+from telco.billing.documents.refund_orders import RefundOrders
 from telco.billing.fees import FeeRunner
 from telco.billing.instalments import http as instalments_http
 from telco.billing.instalments import jobs as instalments_jobs
@@ -268,6 +269,8 @@ class App:
         self.outbox.subscribe("subscribers.resumed", self.fees.on_resumed)
         self.collection.subscribe_to(self.outbox)
         self.outbox.subscribe("billing.invoice_issued", self.documents.duties.on_invoice_issued)
+        refund_orders = RefundOrders(self.database, self.calendar, self.documents.documents, self.ways_out.refunds)
+        self.outbox.subscribe("refunds.ordered", refund_orders.on_ordered)
         DebtMail(self.database, self.translator, self.email).subscribe_to(self.outbox)
         self.notices.subscribe_to(self.outbox)
         self.bonuses.membership.subscribe_to(self.outbox)
