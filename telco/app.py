@@ -220,7 +220,16 @@ class App:
             self.invoicing,
             self.ledger,
             self.limits,
-            Statements(self.database, clock, self.calendar, self.ledger, self.subscribers, self.email, self.translator),
+            Statements(
+                self.database,
+                clock,
+                self.calendar,
+                self.ledger,
+                self.subscribers,
+                self.email,
+                self.translator,
+                self.documents.documents,
+            ),
             self.subscribers,
             self.trust,
         )

@@ -10,9 +10,11 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Protocol
 
 from telco.billing import entries
+from telco.billing.documents.errors import RequisitesMissingError
+from telco.billing.documents.model import Period
+from telco.billing.documents.service import Documents
 from telco.db.pool import Connection, Database
 from telco.email.errors import EmailAddressError, EmailOffError
 from telco.email.model import Attachment, OutgoingEmail
@@ -33,6 +35,8 @@ MONTHS = 6
 """How many months back a statement can be asked for, this one included."""
 MAX_ENTRIES = 20_000
 """Of one statement: some megabytes."""
+MAX_PAPER_ENTRIES = 2_000
+"""Of one that goes as a document too: more pages than anybody reads, and a second of work."""
 CSV = "text/csv"
 _READER = by_system("statements", "statement asked for by the subscriber")
 _UNITS = {Unit.BYTES: "B", Unit.SECONDS: "s", Unit.MESSAGES: ""}
@@ -79,12 +83,6 @@ class Statement:
         return f"{self.first:%m.%Y}"
 
 
-class Writer(Protocol):
-    """Turns a statement into a file."""
-
-    def __call__(self, statement: Statement, language: Language) -> Attachment: ...
-
-
 class Statements:
     """Use cases of statements by e-mail."""
 
@@ -97,8 +95,9 @@ class Statements:
         subscribers: Subscribers,
         email: Email,
         translator: Translator,
-        writer: Writer | None = None,
+        documents: Documents | None = None,
     ) -> None:
+        """With `documents`, the statement goes as a document too, once the operator's requisites are known."""
         self._database = database
         self._clock = clock
         self._calendar = calendar
@@ -106,7 +105,7 @@ class Statements:
         self._subscribers = subscribers
         self._email = email
         self._translator = translator
-        self._write = writer or self._csv
+        self._documents = documents
 
     def months(self) -> list[date]:
         """The months that can be asked for, this one first, each by its first day."""
@@ -140,9 +139,10 @@ class Statements:
         """
         address = await self.address(subscriber)
         statement = await self.of(subscriber, month)
-        message = self._message(statement, address, language)
         today = self._calendar.today(self._clock.now())
         key = f"statement:{subscriber.subscriber_id}:{month:%Y-%m}:{today.isoformat()}"
+        files = (*await self._paper(statement, language, key), self._csv(statement, language))
+        message = self._message(statement, address, language, files)
 
         async def body(conn: Connection) -> None:
             await self._email.enqueue(conn, message, dedupe_key=key)
@@ -169,7 +169,23 @@ class Statements:
             raise StatementTooLongError(most=MAX_ENTRIES)
         return Statement(subscriber, month, after, tuple(found))
 
-    def _message(self, statement: Statement, address: str, language: Language) -> OutgoingEmail:
+    async def _paper(self, statement: Statement, language: Language, request_id: str) -> Sequence[Attachment]:
+        """The statement as a document, in PDF: numbered, the same however often it is asked for in a day."""
+        if self._documents is None or len(statement.entries) > MAX_PAPER_ENTRIES:
+            return ()
+        period = Period(statement.first, statement.after)
+        try:
+            issued = await self._documents.issue_statement(
+                statement.subscriber.account, period, actor="system:statements", request_id=request_id
+            )
+        except RequisitesMissingError:
+            return ()
+        paper = await self._documents.render(issued.document_id, language)
+        return (Attachment(paper.file_name, paper.media_type, paper.content),)
+
+    def _message(
+        self, statement: Statement, address: str, language: Language, files: tuple[Attachment, ...]
+    ) -> OutgoingEmail:
         subscriber = statement.subscriber
         say = self._translator.render
         number, month = f"+{subscriber.msisdn}", statement.month
@@ -182,7 +198,7 @@ class Statements:
             say(Text("Statement {month}, {number}", month=month, number=number), language),
             "".join(f"{say(line, language)}\n" for line in lines),
             f"subscriber:{subscriber.subscriber_id}",
-            (self._write(statement, language),),
+            files,
         )
 
     def _csv(self, statement: Statement, language: Language) -> Attachment:

@@ -11,6 +11,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from telco.billing.balances import Balances
+from telco.billing.documents.desk import DocumentDesk
 from telco.billing.statements import Statements
 from telco.commands import menu
 from telco.db.pool import Database
@@ -56,7 +57,10 @@ class Handsets(World):
         self.email = Email(
             database, clock, EmailSettings(host="127.0.0.1", sender="no-reply@kcell.example", sender_name="Kcell")
         )
-        self.statements = Statements(database, clock, calendar, self.ledger, self.subscribers, self.email, translator)
+        self.documents = DocumentDesk(database, clock, calendar, translator, self.invoicing, self.catalog.current)
+        self.statements = Statements(
+            database, clock, calendar, self.ledger, self.subscribers, self.email, translator, self.documents.documents
+        )
         call_me = CallMe(database, clock, calendar, translator, self.transport, CallMeLimits())
         self.faces = SubscriberFaces(
             menu(),

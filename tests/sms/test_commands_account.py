@@ -7,6 +7,7 @@ import io
 from datetime import date, timedelta
 
 import pytest
+from pypdf import PdfReader
 
 from telco.billing.invoicing.model import LimitState
 from telco.billing.statements import NoEmailError
@@ -18,6 +19,7 @@ from telco.kernel.money import MICRO, tenge
 from telco.kernel.units import MEGABYTE, Unit
 from telco.ledger.model import Charge, credit, reverse, sum_charge
 from telco.subscribers.model import Accession, ChangeTime, Ground, by_system
+from tests.billing.documents.conftest import seller
 from tests.email.conftest import Post, post, settings
 from tests.sms.handsets import Handsets
 from tests.subscribers.conftest import SELF, person
@@ -247,6 +249,22 @@ async def test_a_statement_goes_to_the_registered_address(handsets: Handsets) ->
         ["2026-03-02 11:00:00", "Абонплата", "", "", "-2990.00", "2010.00"],
         ["2026-03-02 12:00:00", "Мобильный интернет", "3000000", "B", "0.00", "2010.00"],
     ]
+
+
+@pytest.mark.clause("PSC-1.1.12")
+async def test_a_statement_goes_as_a_document_too_once_the_operator_is_known(handsets: Handsets) -> None:
+    who = await handsets.accede("kcell-start")
+    await handsets.documents.requisites.set(seller(), date(2026, 3, 2), actor="staff:test")
+    await handsets.sms(who, "выписка 1 да")
+    await handsets.sms(who, "выписка 1 да")
+    files = await handsets.database.fetch("select name, content_type, data from email.attachment order by name")
+    assert [(row["name"], row["content_type"]) for row in files] == [
+        ("ST-2026-0000001.ru.pdf", "application/pdf"),
+        (f"statement-{who.msisdn}-2026-03.csv", "text/csv"),
+    ]
+    text = PdfReader(io.BytesIO(files[0]["data"])).pages[0].extract_text()
+    assert "Абонентская плата" in text
+    assert "2 990,00" in text.replace("\xa0", " ")
 
 
 @pytest.mark.parametrize(
