@@ -213,6 +213,15 @@ class TerminalAnswer:
     replayed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class FirstAnswer:
+    """What a txn_id was answered when it came first: repetitions are held against it."""
+
+    account: str
+    """The number or personal account, as it is compared."""
+    answer: TerminalAnswer
+
+
 # Registers
 
 

@@ -2,21 +2,27 @@
 -- One at a time for one id of one source, so that a repetition waits for the first.
 select pg_advisory_xact_lock($1, hashtext($2));
 
--- name: insert_payment
--- A payment; its id also names its operations in the ledger.
+-- name: lock_externals
+-- The same of many ids, in one order for everybody.
+select pg_advisory_xact_lock($1, lock)
+from (select distinct hashtext(id) as lock from unnest($2::text[]) as id order by lock) as locks;
+
+-- name: insert_payments
+-- Payments; their ids also name their operations in the ledger.
 insert into payments.payment
-    (channel, source, external_id, named, amount_tiyn, paid_at, booked_at, booked_by, payer_id, payer_name,
-     document_number, receipt_no, shift_id)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-returning payment_id;
+    (channel, source, external_id, named, amount_tiyn, paid_at, booked_by, payer_id, payer_name, document_number,
+     receipt_no, shift_id, booked_at)
+select *, $13 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[], $7::text[],
+                          $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[])
+returning payment_id, channel, source, external_id;
 
 -- name: insert_parts
--- What a payment was split into, and what became of it in the ledger.
+-- What payments were split into, and what became of it in the ledger.
 insert into payments.part
     (payment_id, part_no, named, msisdn, subscriber_id, shard, account_id, op_id, amount_tiyn, trust_repaid_tiyn,
      balance_tiyn)
-select $1, * from unnest($2::int[], $3::text[], $4::text[], $5::bigint[], $6::smallint[], $7::bigint[], $8::text[],
-                         $9::bigint[], $10::bigint[], $11::bigint[]);
+select * from unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::bigint[], $6::smallint[], $7::bigint[],
+                     $8::text[], $9::bigint[], $10::bigint[], $11::bigint[]);
 
 -- name: payment
 -- A payment by our id.
@@ -37,6 +43,12 @@ select * from payments.part where payment_id = $1 and part_no > $2 order by part
 -- name: payment_by_external
 -- A payment by its id at its source.
 select * from payments.payment_standing where channel = $1 and source = $2 and external_id = $3;
+
+-- name: named_by_externals
+-- What the payments of these ids at their sources were made for.
+select p.source, p.external_id, p.payment_id, p.named, p.amount_tiyn
+from unnest($2::text[], $3::text[]) as asked (source, external_id)
+join payments.payment p on p.channel = $1 and p.source = asked.source and p.external_id = asked.external_id;
 
 -- name: search_payments
 -- Payments by any of their ids: ours, the provider's, the document's, the receipt's; the newest first.
@@ -91,6 +103,10 @@ values ($1, $2, $3, $4, $5, $6) on conflict (provider_code) do nothing returning
 -- A provider.
 select * from payments.provider where provider_code = $1;
 
+-- name: providers_by_code
+-- Providers that are asked for.
+select * from payments.provider where provider_code = any($1::text[]);
+
 -- name: providers
 -- Every provider.
 select * from payments.provider order by provider_code;
@@ -105,15 +121,17 @@ where provider_code = $1 returning *;
 -- A provider's new key; the old one ends at once.
 update payments.provider set key_digest = $2 where provider_code = $1 returning provider_code;
 
--- name: terminal_answer
--- The first answer to a provider's transaction.
-select * from payments.terminal_answer where provider_code = $1 and txn_id = $2;
+-- name: terminal_answers
+-- The first answers to providers' transactions.
+select a.* from unnest($1::text[], $2::text[]) as asked (provider_code, txn_id)
+join payments.terminal_answer a using (provider_code, txn_id);
 
--- name: insert_terminal_answer
--- The first answer, kept for repetitions.
+-- name: insert_terminal_answers
+-- First answers, kept for repetitions.
 insert into payments.terminal_answer
     (provider_code, txn_id, account, amount_tiyn, txn_at, result, reason, payment_id, answered_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+select *, $9 from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::smallint[],
+                         $7::text[], $8::bigint[]);
 
 -- name: insert_register
 -- A compared register.

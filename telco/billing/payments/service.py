@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from telco.billing.invoicing.model import InvoiceId
 from telco.billing.payments import rules, store
@@ -27,6 +27,7 @@ from telco.billing.payments.model import (
 from telco.billing.payments.payees import Payees
 from telco.billing.payments.store import Q
 from telco.billing.topups import TopUp, TopUps
+from telco.db.coalesce import Coalescer
 from telco.db.pool import Connection, Database
 from telco.kernel.clock import Clock
 from telco.kernel.errors import DomainError
@@ -56,13 +57,17 @@ class Payments:
         self._clock = clock
         self._payees = payees
         self._topups = topups
+        self._resolved: Coalescer[str, Target | Standing] = Coalescer(payees.resolve)
 
     async def resolve(self, named: str) -> Target | Standing:
         """Find whose account a payer names, by number or personal account, or say why nobody's.
 
-        It reads on a connection of its own, so it is called before a transaction, never in one.
+        It reads on a connection of its own, together with whatever else is asked for now, so it is called before a
+        transaction, never in one.
         """
-        return (await self._payees.resolve([named]))[named]
+        resolved = await self._resolved.get(named)
+        assert resolved is not None
+        return resolved
 
     async def resolve_many(self, names: Collection[str]) -> dict[str, Target | Standing]:
         """Do the same for many at once."""
@@ -90,8 +95,26 @@ class Payments:
 
         Contract: PSC-4.1, PSC-1.1.12, PSC-3.2.4-4
         """
-        payment_id = await store.insert_payment(connection, new, self._clock.now())
-        top_ups = [_top_up(new, share, payment_id, number) for number, share in enumerate(new.shares, 1)]
+        [payment_id] = await self.credit_all(connection, [new])
+        payment = await store.payment(connection, payment_id)
+        assert payment is not None
+        return payment
+
+    async def credit_all(self, connection: Connection, payments: Sequence[NewPayment]) -> list[PaymentId]:
+        """Do the same for many payments in few statements, all or nothing, and return our ids in their order.
+
+        Raises:
+            TopUpRefusedError: the ledger has no such account.
+
+        Contract: PSC-4.1, PSC-1.1.12
+        """
+        payment_ids = await store.insert_payments(connection, payments, self._clock.now())
+        shares = [
+            (new, share, payment_id, number)
+            for new, payment_id in zip(payments, payment_ids, strict=True)
+            for number, share in enumerate(new.shares, 1)
+        ]
+        top_ups = [_top_up(*share) for share in shares]
         credited = await self._topups.credit_all(connection, top_ups)
         parts = [
             Part(
@@ -107,12 +130,10 @@ class Payments:
                 balance=became.balance,
                 state=PaymentState.CREDITED,
             )
-            for number, (share, top_up, became) in enumerate(zip(new.shares, top_ups, credited, strict=True), 1)
+            for (_, share, payment_id, number), top_up, became in zip(shares, top_ups, credited, strict=True)
         ]
         await store.insert_parts(connection, parts)
-        payment = await store.payment(connection, payment_id)
-        assert payment is not None
-        return payment
+        return payment_ids
 
     async def get(self, payment_id: PaymentId) -> Payment:
         """Read a payment by our id.

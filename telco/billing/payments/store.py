@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 
 from telco.billing.payments.model import (
@@ -14,6 +14,7 @@ from telco.billing.payments.model import (
     CorrectionKind,
     CorrectionState,
     DeskDay,
+    FirstAnswer,
     ItemState,
     NewPayment,
     NewWorkItem,
@@ -45,32 +46,39 @@ async def lock_external(connection: Connection, channel: Channel, source: str, e
     await connection.execute(Q.lock_external, _EXTERNAL_LOCK, f"{channel}:{source}:{external_id}")
 
 
-async def insert_payment(connection: Connection, new: NewPayment, booked_at: datetime) -> PaymentId:
-    return PaymentId(
-        await connection.fetchval(
-            Q.insert_payment,
-            new.channel,
-            new.source,
-            new.external_id,
-            new.named,
-            new.amount,
-            new.paid_at,
-            booked_at,
-            new.booked_by,
-            new.payer_id,
-            new.payer_name,
-            new.document_number,
-            new.receipt_no,
-            new.shift_id,
-        )
+async def lock_externals(connection: Connection, channel: Channel, ids: Iterable[tuple[str, str]]) -> None:
+    """Do the same for many ids, each with its source; it is over when the transaction is."""
+    names = [f"{channel}:{source}:{external_id}" for source, external_id in ids]
+    await connection.execute(Q.lock_externals, _EXTERNAL_LOCK, names)
+
+
+async def insert_payments(connection: Connection, new: Sequence[NewPayment], booked_at: datetime) -> list[PaymentId]:
+    """Record payments and return their ids in the same order."""
+    rows = await connection.fetch(
+        Q.insert_payments,
+        [payment.channel for payment in new],
+        [payment.source for payment in new],
+        [payment.external_id for payment in new],
+        [payment.named for payment in new],
+        [payment.amount for payment in new],
+        [payment.paid_at for payment in new],
+        [payment.booked_by for payment in new],
+        [payment.payer_id for payment in new],
+        [payment.payer_name for payment in new],
+        [payment.document_number for payment in new],
+        [payment.receipt_no for payment in new],
+        [payment.shift_id for payment in new],
+        booked_at,
     )
+    ids = {(row["channel"], row["source"], row["external_id"]): PaymentId(row["payment_id"]) for row in rows}
+    return [ids[payment.channel, payment.source, payment.external_id] for payment in new]
 
 
 async def insert_parts(connection: Connection, parts: Sequence[Part]) -> None:
-    """Record the parts of one payment."""
+    """Record the parts of payments."""
     await connection.execute(
         Q.insert_parts,
-        parts[0].payment_id,
+        [part.payment_id for part in parts],
         [part.part_no for part in parts],
         [part.named for part in parts],
         [part.msisdn for part in parts],
@@ -99,6 +107,18 @@ async def payment_by_external(
 ) -> Payment | None:
     row = await connection.fetchrow(Q.payment_by_external, channel, source, external_id)
     return None if row is None else payment_of(row)
+
+
+async def named_by_externals(
+    connection: Connection, channel: Channel, ids: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[str, Tiyn, PaymentId]]:
+    """Return what was named, the sum and our id of those payments of a channel that there are."""
+    sources, externals = [source for source, _ in ids], [external_id for _, external_id in ids]
+    rows = await connection.fetch(Q.named_by_externals, channel, sources, externals)
+    return {
+        (row["source"], row["external_id"]): (row["named"], Tiyn(row["amount_tiyn"]), PaymentId(row["payment_id"]))
+        for row in rows
+    }
 
 
 async def lock_payment(connection: Connection, payment_id: PaymentId) -> bool:
@@ -159,35 +179,42 @@ def provider_of(row: Record) -> Provider:
     return Provider(row["provider_code"], row["name"], Tiyn(row["min_tiyn"]), Tiyn(row["max_tiyn"]), row["disabled_at"])
 
 
-async def find_terminal_answer(connection: Connection, provider: str, txn_id: str) -> tuple[str, TerminalAnswer] | None:
-    """Return what the first answer was given for (the account, as it is compared) and the answer."""
-    row = await connection.fetchrow(Q.terminal_answer, provider, txn_id)
-    if row is None:
-        return None
-    answer = TerminalAnswer(
-        Reason(row["reason"]),
-        Result(row["result"]),
-        row["txn_id"],
-        Tiyn(row["amount_tiyn"]),
-        row["payment_id"],
-        replayed=True,
-    )
-    return row["account"], answer
+async def terminal_answers(
+    connection: Connection, ids: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], FirstAnswer]:
+    """Return the first answers to transactions, each named by its provider and txn_id."""
+    codes, txn_ids = [code for code, _ in ids], [txn_id for _, txn_id in ids]
+    rows = await connection.fetch(Q.terminal_answers, codes, txn_ids)
+    return {
+        (row["provider_code"], row["txn_id"]): FirstAnswer(
+            row["account"],
+            TerminalAnswer(
+                Reason(row["reason"]),
+                Result(row["result"]),
+                row["txn_id"],
+                Tiyn(row["amount_tiyn"]),
+                row["payment_id"],
+                replayed=True,
+            ),
+        )
+        for row in rows
+    }
 
 
-async def insert_terminal_answer(
-    connection: Connection, provider: str, account: str, txn_at: datetime, answer: TerminalAnswer, now: datetime
+async def insert_terminal_answers(
+    connection: Connection, given: Sequence[tuple[str, datetime, FirstAnswer]], now: datetime
 ) -> None:
+    """Keep first answers, each with its provider and the time of the payment."""
     await connection.execute(
-        Q.insert_terminal_answer,
-        provider,
-        answer.txn_id,
-        account,
-        answer.amount,
-        txn_at,
-        answer.result,
-        answer.reason,
-        answer.payment_id,
+        Q.insert_terminal_answers,
+        [code for code, _, _ in given],
+        [first.answer.txn_id for _, _, first in given],
+        [first.account for _, _, first in given],
+        [first.answer.amount for _, _, first in given],
+        [txn_at for _, txn_at, _ in given],
+        [first.answer.result for _, _, first in given],
+        [first.answer.reason for _, _, first in given],
+        [first.answer.payment_id for _, _, first in given],
         now,
     )
 

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from datetime import datetime
 from hashlib import sha256
 
 from telco.billing.payments import rules, store
@@ -21,6 +25,7 @@ from telco.billing.payments.errors import (
 )
 from telco.billing.payments.model import (
     Channel,
+    FirstAnswer,
     NewPayment,
     PaymentId,
     Provider,
@@ -34,7 +39,8 @@ from telco.billing.payments.model import (
 from telco.billing.payments.service import Payments
 from telco.billing.payments.store import Q
 from telco.db import audit
-from telco.db.pool import Connection, Database
+from telco.db.coalesce import Coalescer
+from telco.db.pool import LOST_CONNECTION, Connection, Database, Record
 from telco.kernel.clock import Clock
 from telco.kernel.money import Tiyn, json_money
 from telco.ledger.model import MAX_MONEY
@@ -49,6 +55,7 @@ class Providers:
         self._database = database
         self._clock = clock
         self._pepper = pepper
+        self._asked: Coalescer[str, Record] = Coalescer(self._read)
 
     async def add(self, code: str, name: str, *, least: Tiyn, most: Tiyn, actor: str) -> tuple[Provider, str]:
         """Let a provider in and return it with its key, which is shown this once.
@@ -130,12 +137,16 @@ class Providers:
         Raises:
             ProviderKeyError: unknown, disabled, or another key: which of them is not said.
         """
-        row = await self._database.fetchrow(Q.provider, code) if code.isprintable() and len(code) <= 32 else None
+        row = await self._asked.get(code) if code.isprintable() and len(code) <= 32 else None
         stored: bytes = row["key_digest"] if row is not None else b"\0" * sha256().digest_size
         right = hmac.compare_digest(stored, self._digest(key))
         if row is None or not right or row["disabled_at"] is not None:
             raise ProviderKeyError
         return store.provider_of(row)
+
+    async def _read(self, codes: Sequence[str]) -> dict[str, Record]:
+        rows = await self._database.fetch(Q.providers_by_code, codes)
+        return {row["provider_code"]: row for row in rows}
 
     def _digest(self, key: str) -> bytes:
         return hmac.digest(self._pepper, key.encode("utf-8", "replace"), sha256)
@@ -159,6 +170,27 @@ def _check_limits(least: Tiyn, most: Tiyn) -> None:
         raise ProviderTermsError
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pay:
+    """One request to pay, judged; two that say the same are two."""
+
+    provider: Provider
+    request: TerminalRequest
+    account: str
+    """As it is compared."""
+    reason: Reason
+    target: Target | None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.provider.code, self.request.txn_id
+
+    @property
+    def txn_at(self) -> datetime:
+        assert self.request.txn_at is not None
+        return self.request.txn_at
+
+
 class Terminals:
     """The protocol's two commands."""
 
@@ -166,6 +198,7 @@ class Terminals:
         self._database = database
         self._clock = clock
         self._payments = payments
+        self._pays: Coalescer[_Pay, TerminalAnswer | Exception] = Coalescer(self._pay_all)
 
     async def check(self, provider: Provider, request: TerminalRequest) -> TerminalAnswer:
         """Say whether a payment would be taken; nothing is changed."""
@@ -173,35 +206,76 @@ class Terminals:
         return _answer(reason, request)
 
     async def pay(self, provider: Provider, request: TerminalRequest) -> TerminalAnswer:
-        """Take a payment, once for its txn_id.
+        """Take a payment, once for its txn_id; durable on return.
 
-        Refusals are remembered like credits: a provider that was told a payment failed has given the money back, so a
-        repetition must not be credited. Answers, in order of precedence: txn_id reused, the first answer, the time of
-        the payment, its sum, its account.
+        Payments that come while others are written are written together, in one transaction. Refusals are remembered
+        like credits: a provider that was told a payment failed has given the money back, so a repetition must not be
+        credited. Answers, in order of precedence: txn_id reused, the first answer, the time of the payment, its sum,
+        its account.
 
         Contract: PSC-4.1, PSC-3.1.6
         """
-        assert request.txn_at is not None
-        txn_at = request.txn_at
         reason, target = await self._judge(provider, request)
-        account = rules.normal_name(request.account)
+        answer = await self._pays.get(_Pay(provider, request, rules.normal_name(request.account), reason, target))
+        assert answer is not None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
-        async def body(connection: Connection) -> TerminalAnswer:
-            await store.lock_external(connection, Channel.TERMINAL, provider.code, request.txn_id)
-            earlier = await self._earlier(connection, provider, request, account)
-            if earlier is not None:
-                return earlier
-            now = self._clock.now()
-            if not rules.is_timely(txn_at, now):
-                return _answer(Reason.TXN_DATE, request)
-            answer = _answer(reason, request)
-            if target is not None and reason is Reason.OK:
-                payment = await self._payments.credit(connection, _payment(provider, request, account, target))
-                answer = _answer(reason, request, payment.payment_id)
-            await store.insert_terminal_answer(connection, provider.code, account, txn_at, answer, now)
-            return answer
+    async def _pay_all(self, pays: Sequence[_Pay]) -> dict[_Pay, TerminalAnswer | Exception]:
+        """Take payments together; where that fails each on its own, so that one of them holds no other up."""
+        try:
+            answers = await self._database.transact("payments.terminal_pay", lambda conn: self._write(conn, pays))
+        except LOST_CONNECTION:
+            raise
+        except Exception as error:
+            if len(pays) == 1:
+                return {pays[0]: error}
+            alone = [await self._pay_all([pay]) for pay in pays]
+            return {pay: answer for one in alone for pay, answer in one.items()}
+        return dict(zip(pays, answers, strict=True))
 
-        return await self._database.transact("payments.terminal_pay", body)
+    async def _write(self, connection: Connection, pays: Sequence[_Pay]) -> list[TerminalAnswer]:
+        """Give each payment its answer: of those with one txn_id the first is taken, the others repeat it."""
+        ids = {pay.key for pay in pays}
+        await store.lock_externals(connection, Channel.TERMINAL, ids)
+        firsts = await self._firsts(connection, ids)
+        now = self._clock.now()
+        new: dict[tuple[str, str], _Pay] = {}
+        for pay in pays:
+            if pay.key not in firsts and rules.is_timely(pay.txn_at, now):
+                new.setdefault(pay.key, pay)
+        taken = await self._take(connection, list(new.values()), now)
+        firsts |= {key: FirstAnswer(pay.account, taken[key]) for key, pay in new.items()}
+        return [taken[pay.key] if new.get(pay.key) is pay else _later(pay, firsts.get(pay.key)) for pay in pays]
+
+    async def _take(
+        self, connection: Connection, new: Sequence[_Pay], now: datetime
+    ) -> dict[tuple[str, str], TerminalAnswer]:
+        """Credit what can be credited and keep all answers."""
+        paid = [(pay, target) for pay in new if pay.reason is Reason.OK and (target := pay.target) is not None]
+        paid.sort(key=lambda one: one[1].account)  # locks are taken in one order
+        payment_ids: dict[tuple[str, str], PaymentId] = {}
+        if paid:
+            credited = await self._payments.credit_all(connection, [_payment(pay, target) for pay, target in paid])
+            payment_ids = {pay.key: payment_id for (pay, _), payment_id in zip(paid, credited, strict=True)}
+        answers = {pay.key: _answer(pay.reason, pay.request, payment_ids.get(pay.key)) for pay in new}
+        if new:
+            kept = [(pay.provider.code, pay.txn_at, FirstAnswer(pay.account, answers[pay.key])) for pay in new]
+            await store.insert_terminal_answers(connection, kept, now)
+        return answers
+
+    async def _firsts(
+        self, connection: Connection, ids: AbstractSet[tuple[str, str]]
+    ) -> dict[tuple[str, str], FirstAnswer]:
+        """Return the first answers: to the terminal, or by what staff credited from a register."""
+        firsts = await store.terminal_answers(connection, ids)
+        rest = ids - firsts.keys()
+        credited = await store.named_by_externals(connection, Channel.TERMINAL, rest) if rest else {}
+        for key, (named, amount, payment_id) in credited.items():
+            answer = TerminalAnswer(Reason.OK, rules.RESULTS[Reason.OK], key[1], amount, payment_id, replayed=True)
+            firsts[key] = FirstAnswer(rules.normal_name(named), answer)
+        return firsts
 
     async def _judge(self, provider: Provider, request: TerminalRequest) -> tuple[Reason, Target | None]:
         if not provider.min_sum <= request.amount <= provider.max_sum:
@@ -211,36 +285,27 @@ class Terminals:
             return rules.STANDING_REASONS[resolved], None
         return Reason.OK, resolved
 
-    async def _earlier(
-        self, connection: Connection, provider: Provider, request: TerminalRequest, account: str
-    ) -> TerminalAnswer | None:
-        """Return the answer to a txn_id that came before: from the terminal, or credited by staff from a register."""
-        found = await store.find_terminal_answer(connection, provider.code, request.txn_id)
-        if found is not None:
-            first_account, first = found
-            same = first_account == account and first.amount == request.amount
-            return first if same else _answer(Reason.TXN_ID_REUSED, request)
-        payment = await store.payment_by_external(connection, Channel.TERMINAL, provider.code, request.txn_id)
-        if payment is None:
-            return None
-        if payment.amount != request.amount or rules.normal_name(payment.named) != account:
-            return _answer(Reason.TXN_ID_REUSED, request)
-        return TerminalAnswer(
-            Reason.OK, rules.RESULTS[Reason.OK], request.txn_id, request.amount, payment.payment_id, replayed=True
-        )
+
+def _later(pay: _Pay, first: FirstAnswer | None) -> TerminalAnswer:
+    """Answer a payment that is not taken: its txn_id came before, or its time is impossible."""
+    if first is None:
+        return _answer(Reason.TXN_DATE, pay.request)
+    if (first.account, first.answer.amount) != (pay.account, pay.request.amount):
+        return _answer(Reason.TXN_ID_REUSED, pay.request)
+    return replace(first.answer, replayed=True)
 
 
-def _payment(provider: Provider, request: TerminalRequest, account: str, target: Target) -> NewPayment:
-    assert request.txn_at is not None
+def _payment(pay: _Pay, target: Target) -> NewPayment:
+    code, txn_id = pay.key
     return NewPayment(
         channel=Channel.TERMINAL,
-        source=provider.code,
-        external_id=request.txn_id,
-        named=account,
-        shares=(Share(target, request.amount, account),),
-        paid_at=request.txn_at,
-        booked_by=f"provider:{provider.code}",
-        request_id=f"terminal:{provider.code}:{request.txn_id}",
+        source=code,
+        external_id=txn_id,
+        named=pay.account,
+        shares=(Share(target, pay.request.amount, pay.account),),
+        paid_at=pay.txn_at,
+        booked_by=f"provider:{code}",
+        request_id=f"terminal:{code}:{txn_id}",
     )
 
 

@@ -70,6 +70,59 @@ async def test_twenty_at_once_with_one_txn_id_credit_once(desk: Desk) -> None:
     assert await desk.world.main(subscriber) == tenge(500)
 
 
+async def test_what_comes_together_is_written_together_and_answered_one_by_one(desk: Desk) -> None:
+    """30 payments in a few transactions: three of each of ten accounts, repetitions and refusals among them."""
+    people = [await desk.world.subscriber(money="10") for _ in range(10)]
+    trusted = await desk.world.subscriber(days_ago=31)
+    await desk.world.trust.give(trusted, "t1")
+    payments = [pay(desk, people[n % 10].msisdn, "100", f"p{n}") for n in range(30)]
+    odd = [
+        pay(desk, people[0].msisdn, "100", "p0"),  # again
+        pay(desk, people[0].msisdn, "101", "p0"),
+        pay(desk, people[1].msisdn, "100", "p0"),
+        pay(desk, "77019999999", "100", "nobody"),
+        pay(desk, trusted.msisdn, "1000", "trusted"),
+    ]
+    answers = await asyncio.gather(*payments, *odd)
+    assert [answer.reason for answer in answers[30:]] == [
+        Reason.OK, Reason.TXN_ID_REUSED, Reason.TXN_ID_REUSED, Reason.ACCOUNT_UNKNOWN, Reason.OK,
+    ]  # fmt: skip
+    assert (answers[30].payment_id, answers[30].replayed) == (answers[0].payment_id, True)
+    assert len({answer.payment_id for answer in answers[:30]}) == 30
+    # 10 + 3 * 100 each; 1,000 - 75 for the trust payment, of which nothing was used
+    assert [await desk.world.main(person) for person in people] == [tenge(310)] * 10
+    assert await desk.world.main(trusted) == tenge(925)
+    written = "select count(*), count(distinct xmin::text) from payments.terminal_answer"
+    [row] = await desk.world.database.fetch(written)
+    assert row[0] == 32
+    assert row[1] < 10
+    balances = await desk.world.database.fetch(
+        "select distinct balance_tiyn from payments.part where amount_tiyn = 10000"
+    )
+    assert sorted(row[0] for row in balances) == [tenge(110), tenge(210), tenge(310)]
+
+
+async def test_one_that_cannot_be_written_holds_no_other_up(desk: Desk) -> None:
+    people = [await desk.world.subscriber() for _ in range(8)]
+    database = desk.world.database
+    await database.fetch(
+        """
+        create function payments.refuse() returns trigger language plpgsql as
+        $$ begin if new.txn_id = 'p3' then raise exception 'no'; end if; return new; end $$
+        """
+    )
+    await database.fetch(
+        "create trigger refuse before insert on payments.terminal_answer "
+        "for each row execute function payments.refuse()"
+    )
+    payments = (pay(desk, person.msisdn, "100", f"p{n}") for n, person in enumerate(people))
+    answers = await asyncio.gather(*payments, return_exceptions=True)
+    assert [n for n, answer in enumerate(answers) if isinstance(answer, BaseException)] == [3]
+    assert [await desk.world.main(person) for person in people] == [tenge(0 if n == 3 else 100) for n in range(8)]
+    await database.fetch("drop trigger refuse on payments.terminal_answer")
+    assert (await pay(desk, people[3].msisdn, "100", "p3")).replayed is False
+
+
 async def test_a_txn_id_with_another_sum_or_account_is_refused_and_changes_nothing(desk: Desk) -> None:
     first, other = await desk.world.subscriber(), await desk.world.subscriber()
     await pay(desk, first.msisdn)
