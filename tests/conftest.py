@@ -25,7 +25,7 @@ from telco.kernel.clock import ManualClock
 from telco.kernel.i18n import Translator
 from tests.world import World
 
-pytest_plugins = ["tests.clause_record", "pytester"]
+pytest_plugins = ["tests.clause_record", "tests.sms.fixtures", "pytester"]
 
 TEMPLATE = "telco_template"
 _numbers = itertools.count(1)

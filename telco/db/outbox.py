@@ -21,6 +21,7 @@ from prometheus_client import Counter
 from telco.db import queries
 from telco.db.pool import LOST_CONNECTION, Connection, Database
 from telco.kernel.clock import Clock
+from telco.kernel.errors import DomainError
 
 BATCH = 200
 IDLE_POLL_S = 1.0
@@ -151,7 +152,10 @@ class Dispatcher:
                 await consumer(event)
         except Exception as error:  # whatever a consumer raises, the others' events go on
             wait = min(_FIRST_RETRY * 2 ** min(event.attempts, _DOUBLINGS), _LONGEST_RETRY)
-            log.exception("outbox_consumer_failed", topic=event.topic, event_id=event.event_id)
+            if isinstance(error, DomainError):  # somebody has to do something first; the sentence says what
+                log.warning("outbox_event_waits", topic=event.topic, event_id=event.event_id, why=str(error))
+            else:
+                log.exception("outbox_consumer_failed", topic=event.topic, event_id=event.event_id)
             await connection.execute(_Q.postpone_event, event.event_id, now + wait, repr(error)[:500])
             _DISPATCHED.labels(event.topic, "failed").inc()
             return False

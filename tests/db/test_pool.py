@@ -98,7 +98,8 @@ async def test_a_session_that_is_cut_off_is_cleared_too(database_url: str) -> No
         await locked.wait()
         holding.cancel()
         await asyncio.gather(holding, return_exceptions=True)
-        assert await database.fetchval("select count(*) from pg_locks where locktype = 'advisory'") == 0
+        ours = "locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())"
+        assert await database.fetchval(f"select count(*) from pg_locks where {ours}") == 0
     finally:
         await database.close()
 

@@ -75,8 +75,8 @@ async def test_hot_statements_use_their_indexes(
     values: dict[str, list[object]] = {
         "find_many": [["77010000001"], clock.now()],
         "find_by_account": [0, 1, clock.now()],
-        "due_plan_fees": [clock.now(), 10],
-        "due_service_fees": [clock.now(), 10],
+        "due_plan_fees": [clock.now(), 10, ["lost_device"]],
+        "due_service_fees": [clock.now(), 10, ["lost_device"]],
         "lock_stopping": [clock.now(), 10],
         "lock_lapsed_plans": [clock.now(), 10],
         "pick_number": ["ordinary"],

@@ -129,6 +129,7 @@ async def service(
         Settings,
         StaffSettings,
     )
+    from tests.billing.collection.examples import make_debt_example
     from tests.billing.instalments.examples import make_examples as make_devices
     from tests.billing.invoicing.examples import make_invoice_example
     from tests.billing.payments.examples import make_examples
@@ -142,6 +143,7 @@ async def service(
     await make_examples(world, next(number for number in NUMBERS_IN_USE if number != NUMBER))
     await make_refund_examples(world)
     await make_invoice_example(world)
+    await make_debt_example(world)
     await make_devices(world, next(number for number in NUMBERS_IN_USE if number != NUMBER))
     async with database.acquire() as conn:
         keys = {role: await create_principal(conn, role, [role], pepper=PEPPER, now=clock.now()) for role in Role}

@@ -89,9 +89,9 @@ async def test_an_objection_is_registered_and_decided(desk: Desk) -> None:
 async def test_the_lists_of_a_day(desk: Desk) -> None:
     await desk.office.daily(date(2026, 7, 1))
     status, days = await desk.call(Role.ACCOUNTANT, "GET", "/v1/collection/handovers?since=2026-01-01")
-    assert (status, days["days"]) == (200, [{"day": "2026-07-01", "debts": 1, "withdrawn": 0}])
+    assert (status, days["days"]) == (200, [{"day": "2026-07-01", "debts": 2, "withdrawn": 0}])  # one is the example
     status, made = await desk.call(Role.ACCOUNTANT, "GET", "/v1/collection/handovers/2026-07-01")
-    assert (status, made["rows"], made["file_name"]) == (200, 1, "handover-2026-07-01.csv")
+    assert (status, made["rows"], made["file_name"]) == (200, 2, "handover-2026-07-01.csv")
     assert "8990.00" in made["content"]
     for name in ("withdrawals", "letters"):
         status, made = await desk.call(Role.AUDITOR, "GET", f"/v1/collection/{name}/2026-07-01")

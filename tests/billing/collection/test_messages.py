@@ -8,10 +8,7 @@ import pytest
 
 from telco.kernel.i18n import Language
 from telco.subscribers.model import Accession
-from tests.sms.conftest import handsets, operator_template
 from tests.sms.handsets import Handsets
-
-__all__ = ["handsets", "operator_template"]
 
 
 async def live(handsets: Handsets, who: Accession, *days: date) -> list[str]:

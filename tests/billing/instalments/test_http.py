@@ -9,11 +9,10 @@ import pytest
 
 from telco.kernel.i18n import Language
 from telco.web.staff import Role
-from tests.sms.conftest import handsets, operator_template
 from tests.sms.handsets import Handsets
 from tests.web.conftest import NUMBER, Service, redis_client, service
 
-__all__ = ["handsets", "operator_template", "redis_client", "service"]
+__all__ = ["redis_client", "service"]
 SALE = {
     "plan": "device-standard",
     "device": "Galaxy A55",
