@@ -10,23 +10,27 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from datetime import date
+from typing import TypeVar
 
 from aiohttp import web
 from pydantic_core import to_json
 
-from telco.billing.company.errors import ContactKeyError, SheetUnknownError
+from telco.billing.company.errors import ContactKeyError, SheetQueryError, SheetUnknownError
 from telco.billing.company.model import Contact, Order, SheetId, SheetKind
 from telco.billing.company.schemas import SheetOut
 from telco.billing.company.sheet_file import MAX_BYTES
 from telco.billing.company.together import Companies
 from telco.billing.payments.terminal_http import credentials
-from telco.web.errors import PayloadTooLargeError, RouteNotFoundError, SlowBodyError
+from telco.web.errors import PayloadTooLargeError, SlowBodyError
 from telco.web.problem import RequestRefused
+
+T = TypeVar("T")
 
 UPLOAD_TIMEOUT_S = 30.0
 _NUMBER = re.compile(r"[\w/.-]{1,30}")
-_FILE_NAME = re.compile(r"[^\x00-\x1f/\\]{1,100}")
+_FILE_NAME = re.compile(r"[^/\\]{1,100}")
 
 
 def add_routes(app: web.Application, companies: Companies) -> None:
@@ -43,16 +47,10 @@ class _Face:
     async def take(self, request: web.Request) -> web.Response:
         """Take ``?kind=register&order_number=417&order_date=2026-03-01&file_name=register.xlsx`` with the file."""
         contact = await self._contact(request)
-        query = request.query
-        number, file_name = query.get("order_number", ""), query.get("file_name", "")
-        try:
-            kind, day = SheetKind(query.get("kind", "")), date.fromisoformat(query.get("order_date", ""))
-        except ValueError:
-            raise RouteNotFoundError from None
-        if not (_NUMBER.fullmatch(number) and _FILE_NAME.fullmatch(file_name) and 2000 <= day.year <= 2199):
-            raise RouteNotFoundError
+        kind = _field(request, "kind", SheetKind)
+        order = Order(contact.bin, _field(request, "order_number", _number), _field(request, "order_date", _day))
+        file_name = _field(request, "file_name", _file_name)
         raw = await _body(request)
-        order = Order(contact.bin, number, day)
         sheet = await self._companies.sheets.take(raw, file_name, kind, order, actor=f"contact:{contact.login}")
         return _json(SheetOut.of(sheet))
 
@@ -72,6 +70,34 @@ class _Face:
         except ContactKeyError as error:
             challenge = {"WWW-Authenticate": 'Basic realm="company payments", charset="UTF-8"'}
             raise RequestRefused(error, headers=challenge) from None
+
+
+def _field(request: web.Request, name: str, read: Callable[[str], T]) -> T:
+    """Read a parameter of the query that stands in it once."""
+    try:
+        [given] = request.query.getall(name, [])
+        return read(given)
+    except ValueError:
+        raise SheetQueryError(field=name) from None
+
+
+def _number(given: str) -> str:
+    if _NUMBER.fullmatch(given) is None:
+        raise ValueError(given)
+    return given
+
+
+def _file_name(given: str) -> str:
+    if _FILE_NAME.fullmatch(given) is None or not given.isprintable():
+        raise ValueError(given)
+    return given
+
+
+def _day(given: str) -> date:
+    day = date.fromisoformat(given)
+    if not 2000 <= day.year <= 2199:
+        raise ValueError(given)
+    return day
 
 
 def _json(sheet: SheetOut) -> web.Response:

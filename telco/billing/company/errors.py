@@ -71,6 +71,14 @@ class ContactKeyError(DomainError):
     status = 401
 
 
+class SheetQueryError(DomainError):
+    """The query's {field} is missing, given twice or wrong: send kind, order_number, order_date and file_name."""
+
+    code = "sheet_query"
+    status = 422
+    field: str
+
+
 class NothingToProposeError(DomainError):
     """The payer of the item {item_id} has no personal account here. Allocate it by hand, or close it."""
 
