@@ -31,6 +31,7 @@ from telco.billing.payments.model import (
     TakenFile,
     Target,
 )
+from telco.billing.payments.mt940 import is_mt940, parse_mt940
 from telco.billing.payments.service import Payments
 from telco.billing.payments.store import Q
 from telco.db.pool import Connection, Database, Record
@@ -69,12 +70,17 @@ class BankTransfers:
 
         Contract: PSC-4.1
         """
-        file = await asyncio.to_thread(parse_bank_file, raw)
+        file = await asyncio.to_thread(parse_mt940 if is_mt940(raw) else parse_bank_file, raw)
         accounts = await self._accounts()
         if file.account not in accounts:
             raise BankAccountUnknownError(account=file.account)
         digest = sha256(raw).digest()
-        incoming = [document for document in file.documents if document.payer_account not in accounts]
+        reversals = [document for document in file.documents if document.reversal]
+        incoming = [
+            document
+            for document in file.documents
+            if not document.reversal and document.payer_account not in accounts and document.debited_on is None
+        ]
 
         async def body(connection: Connection) -> tuple[BankFileId, bool]:
             now, outgoing = self._clock.now(), len(file.documents) - len(incoming)
@@ -84,6 +90,9 @@ class BankTransfers:
             if file_id is None:
                 return BankFileId(await connection.fetchval(Q.bank_file_by_digest, digest)), True
             await self._record(connection, BankFileId(file_id), incoming, now)
+            for document in reversals:
+                item = self._item(_key(document), document, None, DocumentReason.REVERSED)
+                await store.open_item(connection, item, now)
             return BankFileId(file_id), False
 
         file_id, replayed = await self._database.transact("payments.take_bank_file", body)

@@ -293,6 +293,8 @@ class BankDocument:
     purpose: str
     debited_on: date | None = None
     """When the bank debited our account with it; None for what comes in, and while it has not."""
+    reversal: bool = False
+    """The bank took back what it had credited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +323,8 @@ class DocumentReason(StrEnum):
     DIFFERS = "differs"
     """A document of this number, day and payer came before with another sum or purpose."""
     SUM_LIMITS = "sum_limits"
+    REVERSED = "reversed"
+    """The bank took back what it had credited: it brings no money."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -306,7 +306,7 @@ class BankAccountIn(ApiModel):
 
 
 class BankFileIn(ApiModel):
-    """A file ``1CClientBankExchange`` 1.03, as the bank wrote it."""
+    """A file ``1CClientBankExchange`` 1.03 or MT940, as the bank wrote it."""
 
     file_name: Annotated[str, text(100, field="file_name"), Field(examples=["kl_to_1c.txt"])]
     content: FileContent

@@ -34,7 +34,7 @@ from telco.db import audit
 from telco.db.pool import Connection, Database
 from telco.kernel.clock import Clock
 
-NO_MONEY = frozenset({DocumentReason.NOT_RECEIVED, DocumentReason.NOT_OUR_ACCOUNT})
+NO_MONEY = frozenset({DocumentReason.NOT_RECEIVED, DocumentReason.NOT_OUR_ACCOUNT, DocumentReason.REVERSED})
 """Bank documents that are on the list although no money came."""
 
 
