@@ -18,12 +18,14 @@ from telco.billing.company.errors import (
     SumsDifferError,
 )
 from telco.billing.company.model import Named, Order, SheetKind, SheetState
+from telco.billing.invoicing.model import Invoice
 from telco.billing.payments.errors import WorkItemDecidedError, WorkItemNotCompanyError
 from telco.billing.payments.model import CorrectionKind, ItemState, PaymentState, WorkItem
 from telco.kernel.money import Tiyn, tenge
 from telco.ledger import model as ledger_model
 from telco.subscribers.model import EndGround, Subscriber
 from tests.billing.company.conftest import ACCOUNTANT, COMPANY, Books
+from tests.billing.invoicing.conftest import charge, invoices, to
 from tests.billing.payments.bank import bank_file, document
 from tests.world import CLERK
 
@@ -190,6 +192,56 @@ async def test_the_proposal_is_the_oldest_debt_over_all_accounts_of_the_company(
     assert await mains(books, first, second, ended, stranger) == [tenge(500), 0, 0, tenge(-900)]
     manner = await books.world.database.fetchval("select manner from company_payments.allocation")
     assert manner == "oldest_debt"
+
+
+async def invoiced(books: Books) -> tuple[Subscriber, Subscriber, Invoice, Invoice]:
+    """Two numbers of a company in credit settlement with an invoice each, and 50.00 used by the first since."""
+    one, two = [await books.number_of(plan="kcell-business") for _ in range(2)]
+    await to(books.world, date(2026, 3, 20))
+    await charge(books.world, one.account, "1000")
+    await charge(books.world, two.account, "500")
+    await to(books.world, date(2026, 4, 3))
+    await books.world.invoicing.run()
+    await charge(books.world, one.account, "50")
+    [first], [second] = await invoices(books.world, one), await invoices(books.world, two)
+    assert first.open_amount - second.open_amount == tenge(500)  # the plan's fee is the same on both
+    return one, two, first, second
+
+
+def written(amount: int) -> str:
+    return f"{amount // 100}.{amount % 100:02}"
+
+
+@pytest.mark.clause("PSC-3.2.4-1", "PSC-3.2.4-4")
+async def test_invoices_that_a_purpose_names_are_paid_as_it_says(books: Books) -> None:
+    """100.00 of the first invoice and all of the second."""
+    _, _, first, second = await invoiced(books)
+    purpose = f"Счет {first.number} - 100.00 тг, счет {second.number} - {written(second.open_amount)} тг"
+    await books.came(purpose, written(tenge(100) + second.open_amount))
+    assert await books.waiting() == []
+    after = [await books.world.invoicing.invoice(invoice.invoice_id) for invoice in (first, second)]
+    assert [invoice.open_amount for invoice in after] == [first.open_amount - tenge(100), 0]
+
+
+@pytest.mark.clause("PSC-3.2.4-4")
+async def test_a_proposal_pays_invoices_then_what_is_on_none_then_an_advance(books: Books) -> None:
+    """Both invoices, 50.00 that are on none, and 300.00 more than is owed."""
+    one, two, first, second = await invoiced(books)
+    owed = -sum(await mains(books, one, two))
+    assert owed == first.open_amount + second.open_amount + tenge(50)
+    await books.came("за связь", written(owed + tenge(300)))
+    item = await the_item(books)
+    proposal = await books.companies.proposals.of(item)
+    by_invoice = {line.invoice_number: line.amount for line in proposal.lines if line.invoice_number}
+    assert by_invoice == {first.number: first.open_amount, second.number: second.open_amount}
+    rest = [(line.amount, line.why) for line in proposal.lines if not line.invoice_number]
+    assert sorted(rest) == [(tenge(50), "debt on no invoice"), (tenge(300), "advance")]
+    await books.companies.payments.accept(
+        books.companies.proposals, item.item_id, proposal.mark, actor=ACCOUNTANT, reason="the payer agreed"
+    )
+    after = [await books.world.invoicing.invoice(invoice.invoice_id) for invoice in (first, second)]
+    assert [invoice.open_amount for invoice in after] == [0, 0]
+    assert await mains(books, one, two) == [tenge(300), 0]
 
 
 @pytest.mark.clause("PSC-3.2.4-4")
