@@ -30,8 +30,8 @@ def chromium() -> str:
         if path := shutil.which(name):
             return path
     reason = "no Chromium on this machine (Debian: apt-get install chromium)"
-    if os.environ.get("TELCO_REQUIRE_BROWSER") == "1":
-        pytest.fail(f"{reason}, and TELCO_REQUIRE_BROWSER=1")
+    if os.environ.get("BROWSER_REQUIRED") == "1":
+        pytest.fail(f"{reason}, and BROWSER_REQUIRED=1")
     pytest.skip(reason)
 
 
