@@ -117,10 +117,10 @@ class Lane:
     async def stop(self) -> None:
         """Carry out what is queued, take nothing more, close the connection."""
         self._stopping = True
-        if self._idle is not None:
+        if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
-            self._idle = None
-        await self._task
+        self._idle = None
+        await asyncio.wait([self._task])  # it may have been cancelled: a second Ctrl-C cancels everything
         while self._room:
             self._wake_one()
         if self._connection is not None:

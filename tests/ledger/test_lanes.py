@@ -175,6 +175,20 @@ async def test_stop_carries_out_what_was_submitted_and_takes_no_more(
     await ledger.stop()
 
 
+async def test_stop_ends_cleanly_when_every_task_was_cancelled(
+    database: Database, clock: ManualClock, open_account: Open
+) -> None:
+    """As a second Ctrl-C does it: the event loop cancels all tasks, idle lanes among them, before anybody stops."""
+    account = await open_account(1000)
+    ledger = Ledger(database, clock)
+    before = asyncio.all_tasks()
+    await ledger.submit(debit(account, "d", sum_charge(1), contra="revenue.sms"))
+    [lane] = asyncio.all_tasks() - before
+    lane.cancel()
+    await asyncio.wait([lane])
+    await ledger.stop()
+
+
 async def test_batches_are_split_by_shard_and_account_in_order(
     ledger: Ledger, open_account: Open, database: Database
 ) -> None:
