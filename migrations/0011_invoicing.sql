@@ -240,6 +240,44 @@ create trigger settlement_append_only before update or delete or truncate on inv
 create trigger allocation_append_only before update or delete or truncate on invoicing.allocation
     for each statement execute function kernel.refuse_change_v1();
 
+-- Credit notes: an invoice that was too high is lowered by one and stays as it was issued. `source` says what decided
+-- it, once; `op_id` is the ledger's operation that gave the sum back.
+create table invoicing.credit_note (
+    credit_note_id bigint generated always as identity primary key,
+    source         text        not null constraint credit_note_source_key unique,
+    series         text        not null,
+    year           smallint    not null,
+    series_no      int         not null,
+    number         text        not null generated always as (
+        series || '-' || year || '-' || lpad(series_no::text, greatest(7, length(series_no::text)), '0')) stored,
+    invoice_id     bigint      not null references invoicing.invoice,
+    shard          smallint    not null,
+    account_id     bigint      not null,
+    op_id          text        not null collate "C",
+    total_tiyn     bigint      not null constraint credit_note_total_check check (total_tiyn > 0),
+    vat_tiyn       bigint      not null,
+    reason         text        not null,
+    issued_at      timestamptz not null,
+    issued_by      text        not null,
+    constraint credit_note_number_key unique (number),
+    constraint credit_note_op_key unique (shard, account_id, op_id)
+);
+create index credit_note_invoice on invoicing.credit_note (invoice_id);
+
+-- What a credit note takes off the lines of its invoice.
+create table invoicing.credit_note_line (
+    credit_note_id bigint   not null references invoicing.credit_note,
+    line_no        smallint not null,
+    amount_tiyn    bigint   not null,
+    vat_tiyn       bigint   not null,
+    primary key (credit_note_id, line_no)
+);
+
+create trigger credit_note_append_only before update or delete or truncate on invoicing.credit_note
+    for each statement execute function kernel.refuse_change_v1();
+create trigger credit_note_line_append_only before update or delete or truncate on invoicing.credit_note_line
+    for each statement execute function kernel.refuse_change_v1();
+
 -- Credit limits that were asked for (PSC-3.2.6); the limit itself is the ledger's.
 create table invoicing.limit_request (
     limit_request_id bigint generated always as identity primary key,

@@ -130,11 +130,11 @@ create index objection_debt on collection.objection (debt_id);
 create table collection.penalty_posting (
     debt_id     bigint      not null references collection.debt,
     through     date        not null,
-    amount_tiyn bigint      not null constraint penalty_posting_amount_check check (amount_tiyn > 0),
+    amount_tiyn bigint      not null constraint penalty_posting_amount_check check (amount_tiyn <> 0), -- below: given back
     op_id       text        not null,
     posted_at   timestamptz not null,
     reversed_at timestamptz,
-    constraint penalty_posting_pkey primary key (debt_id, through)
+    constraint penalty_posting_pkey primary key (debt_id, op_id)
 );
 
 -- Payments of a debt found later, which is on no invoice.

@@ -22,9 +22,9 @@ create table documents.series (
 create table documents.document (
     document_id  bigint generated always as identity primary key,
     kind         text        not null constraint document_kind_check
-        check (kind in ('invoice', 'act', 'statement', 'refund_order', 'reconciliation')),
+        check (kind in ('invoice', 'credit_note', 'act', 'statement', 'refund_order', 'reconciliation')),
     number       text        not null constraint document_number_key unique,
-    series       text,                 -- null for an invoice, which has a number of its own
+    series       text,                 -- null for an invoice or credit note, which has a number of its own
     year         int,
     series_no    bigint,
     source       text        not null constraint document_source_key unique,
@@ -58,11 +58,10 @@ create trigger document_unchangeable before update or delete on documents.docume
 create trigger document_undeletable before truncate on documents.document
     for each statement execute function documents.refuse_change();
 
--- What companies have to be given, and by when (PSC-4.5).
+-- What has to be issued, and by when (PSC-4.5); `source` is that of the document.
 create table documents.duty (
     duty_id     bigint generated always as identity primary key,
-    kind        text        not null constraint duty_kind_check check (kind in ('invoice', 'act')),
-    invoice_id  bigint      not null,
+    source      text        not null constraint duty_source_key unique,
     due_on      date        not null,
     opened_at   timestamptz not null,
     next_at     timestamptz not null,
@@ -70,7 +69,6 @@ create table documents.duty (
     error       text,
     document_id bigint references documents.document,
     done_on     date,
-    constraint duty_invoice_key unique (invoice_id, kind),
     constraint duty_done_check check ((document_id is null) = (done_on is null))
 );
 create index duty_open on documents.duty (next_at, duty_id) where document_id is null;

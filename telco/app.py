@@ -156,7 +156,13 @@ class App:
             self.database, clock, self.calendar, self.ledger, self.subscribers, self.catalog.current
         )
         self.collection = Collection(
-            self.database, clock, self.calendar, self.ledger, self.subscribers, email=settings.email.enabled
+            self.database,
+            clock,
+            self.calendar,
+            self.ledger,
+            self.subscribers,
+            self.invoicing,
+            email=settings.email.enabled,
         )
         self.email = Email(self.database, clock, settings.email)
         self.limits = CreditLimits(self.database, clock, self.ledger, self.catalog.current)
@@ -278,6 +284,7 @@ class App:
         self.outbox.subscribe("subscribers.resumed", self.fees.on_resumed)
         self.collection.subscribe_to(self.outbox)
         self.outbox.subscribe("billing.invoice_issued", self.documents.duties.on_invoice_issued)
+        self.outbox.subscribe("billing.invoice_lowered", self.documents.duties.on_invoice_lowered)
         refund_orders = RefundOrders(self.database, self.calendar, self.documents.documents, self.ways_out.refunds)
         self.outbox.subscribe("refunds.ordered", refund_orders.on_ordered)
         DebtMail(self.database, self.translator, self.email).subscribe_to(self.outbox)

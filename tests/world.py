@@ -95,7 +95,7 @@ class World:
         )
         self.trust = TrustPayments(database, clock, self.ledger, self.subscribers, TERMS)
         self.invoicing = Invoicing(database, clock, calendar, self.ledger, self.subscribers, self.catalog.current)
-        self.collection = Collection(database, clock, calendar, self.ledger, self.subscribers)
+        self.collection = Collection(database, clock, calendar, self.ledger, self.subscribers, self.invoicing)
         self.limits = CreditLimits(database, clock, self.ledger, self.catalog.current)
         self.cards = PaymentCards(database, clock, calendar, self.ledger, self.trust, self.invoicing, PEPPER)
         self.instalments = Instalments(database, clock, calendar, self.catalog.current, self.ledger, self.subscribers)

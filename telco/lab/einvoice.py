@@ -214,7 +214,7 @@ class EInvoiceLab:
             earlier = next((other for other in self.documents.values() if other.registration_number == related), None)
             if earlier is None or earlier.number != kept.tree.findtext("relatedInvoice/num"):
                 flaws.append(Flaw("RELATED_NOT_FOUND", f"{related} is not registered under that number"))
-            else:
+            elif kept.tree.findtext("invoiceType") == "FIXED_INVOICE":
                 earlier.status = "CANCELED"
         return flaws
 

@@ -276,7 +276,10 @@ def _meaning(form: Form, tree: Any, *, tin: str, today: date) -> Iterator[Flaw]:
     yield from _sums(form, tree)
     related = tree.find("relatedInvoice") is not None
     if related != (tree.findtext("invoiceType") in ("FIXED_INVOICE", "ADDITIONAL_INVOICE")):
-        yield Flaw("RELATED_INVOICE", "a corrected invoice names the one it corrects, and no other does")
+        yield Flaw("RELATED_INVOICE", "a corrected or additional invoice names the one it is about, and no other does")
+    lowers = Decimal(tree.findtext(f"{form.total}/total{form.gross}")) < 0
+    if lowers and tree.findtext("invoiceType") != "ADDITIONAL_INVOICE":
+        yield Flaw("NEGATIVE_TOTAL", "only an additional invoice lowers a turnover")
 
 
 def _days(form: Form, tree: Any, today: date) -> Iterator[Flaw]:

@@ -263,6 +263,13 @@ class Notices:
         day = f"{date.fromisoformat(event['due_on']):%d.%m.%Y}"
         return Notice((Text("Invoice {number}: pay {money} by {day}.", number=event["number"], money=money, day=day),))
 
+    def _invoice_lowered(self, event: Event, _reader: Subscriber) -> Notice:
+        """A credit note took something off an invoice. Contract: PSC-3.1.4-1"""
+        money = format_money(event["amount"])
+        return Notice(
+            (Text("Invoice {number} is lowered by {money}.", number=event["invoice_number"], money=money),), LONG
+        )
+
     def _overdue_notice(self, event: Event, _reader: Subscriber) -> Notice | None:
         """From this notice the term runs after which the debt counts as acknowledged. Contract: PSC-3.1.4-1"""
         if event["channel"] != Channel.SMS or event["answer_until"] is None:
@@ -306,6 +313,7 @@ def _cause(event: OutboxEvent) -> str:
 WRITERS: Mapping[str, Writer] = {
     "ledger.threshold": Notices._threshold,
     "billing.credited": Notices._credited,
+    "billing.invoice_lowered": Notices._invoice_lowered,
     "billing.credit_limit_decided": Notices._limit_decided,
     "email.failed": Notices._email_failed,
     "billing.instalment_posted": Notices._instalment_posted,

@@ -400,6 +400,26 @@ class Dunning:
             await store.add_postings(conn, postings, today, self._clock.now())
         return [replace(debt, penalty=Tiyn(debt.penalty + max(amount, 0))) for debt, amount in owing]
 
+    async def lower_penalty(self, conn: Connection, debt: Debt, known: Known, objection_id: int) -> Debt:
+        """Give back what was posted beyond the penalty of a debt that was lowered; it counts as never higher.
+
+        Contract: PSC-5.4
+        """
+        today = self.today()
+        due = rules.penalty(debt, known.standings[debt.debt_id].changes, today, known.terms[debt.due_on])
+        beyond = Tiyn(debt.penalty - due)
+        if beyond <= 0:
+            return debt
+        op_id = f"penalty:{debt.debt_id}:objection:{objection_id}"
+        details = {"label": "penalty.back", "code": debt.number}
+        _check(
+            await self._ledger.apply(
+                conn, [ledger_model.credit(debt.account, op_id, beyond, contra=PENALTY, details=details)]
+            )
+        )
+        await store.add_postings(conn, [NewPosting(debt.debt_id, Tiyn(-beyond), op_id)], today, self._clock.now())
+        return replace(debt, penalty=due)
+
     async def _give_back(self, conn: Connection, debt: Debt) -> Tiyn:
         """Give back every penalty that was posted of a debt; returns what is left, which is nothing."""
         rows = await conn.fetch(Q.reverse_postings, debt.debt_id, self._clock.now())

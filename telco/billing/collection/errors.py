@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from telco.kernel.errors import DomainError
+from telco.kernel.money import Tiyn
 
 
 class PenaltyRefusedError(DomainError):
@@ -52,6 +53,14 @@ class ObjectionDecidedError(DomainError):
     code = "objection_decided"
     status = 409
     objection_id: int
+
+
+class ObjectionAmountError(DomainError):
+    """The sum {amount} does not fit: one is for upheld objections, and a debt without an invoice is withdrawn whole."""
+
+    code = "objection_amount"
+    status = 422
+    amount: Tiyn
 
 
 class StepError(DomainError):

@@ -25,6 +25,7 @@ from telco.billing.collection.schemas import (
 )
 from telco.billing.collection.service import Collection
 from telco.billing.errors import RequestReusedError
+from telco.billing.invoicing.errors import CreditTooHighError
 from telco.subscribers.errors import SubscriberUnknownError
 from telco.subscribers.service import Subscribers
 from telco.web.api import Api, ApiRequest
@@ -91,9 +92,10 @@ def _objection_routes(api: Api, collection: Collection) -> None:
         return ObjectionsOut(objections=[ObjectionOut.of(objection) for objection in found])
 
     async def decide(request: ApiRequest, objection_id: Id, body: DecisionIn) -> ObjectionOut:
-        """Upheld, the debt is withdrawn and its penalty given back; refused, the notice is given again."""
+        """Upheld, a credit note lowers the invoice and what was too much of the penalty is given back; refused, the
+        notice is given again."""
         decided = await collection.objections.decide(
-            objection_id, upheld=body.upheld, actor=request.actor.actor, decision=body.decision
+            objection_id, upheld=body.upheld, actor=request.actor.actor, decision=body.decision, amount=body.amount
         )
         return ObjectionOut.of(decided)
 
@@ -121,7 +123,8 @@ def _objection_routes(api: Api, collection: Collection) -> None:
         roles={Role.SUPERVISOR},
         body=DecisionIn,
         response=ObjectionOut,
-        errors=[e.ObjectionUnknownError, e.ObjectionDecidedError],
+        idempotent=True,
+        errors=[e.ObjectionUnknownError, e.ObjectionDecidedError, e.ObjectionAmountError, CreditTooHighError],
         summary="Decide an objection",
         tags=_DEBTS,
     )(decide)

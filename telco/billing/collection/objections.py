@@ -13,13 +13,16 @@ from telco.billing.collection.dunning import Dunning, Letter, Message
 from telco.billing.collection.errors import (
     DebtClosedError,
     DebtUnknownError,
+    ObjectionAmountError,
     ObjectionDecidedError,
     ObjectionOpenError,
     ObjectionUnknownError,
 )
-from telco.billing.collection.model import Action, Channel, DayUnit, Debt, DebtState, Objection, Step
+from telco.billing.collection.model import Action, Channel, DayUnit, Debt, DebtKind, DebtState, Objection, Step
 from telco.billing.collection.store import Q
 from telco.billing.errors import RequestReusedError
+from telco.billing.invoicing.credit_notes import CreditNotes
+from telco.billing.invoicing.model import InvoiceId
 from telco.db import audit
 from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
@@ -36,13 +39,20 @@ class Objections:
     """Use cases of objections."""
 
     def __init__(
-        self, database: Database, clock: Clock, calendar: Calendar, subscribers: Subscribers, dunning: Dunning
+        self,
+        database: Database,
+        clock: Clock,
+        calendar: Calendar,
+        subscribers: Subscribers,
+        dunning: Dunning,
+        credit_notes: CreditNotes,
     ) -> None:
         self._database = database
         self._clock = clock
         self._calendar = calendar
         self._subscribers = subscribers
         self._dunning = dunning
+        self._credit_notes = credit_notes
 
     async def register(self, debt_id: int, text: str, *, channel: str, author: str, request_id: str) -> Objection:
         """Register an objection to a debt; the same request again registers nothing.
@@ -114,18 +124,25 @@ class Objections:
         )
         return store.objection_of(row)
 
-    async def decide(self, objection_id: int, *, upheld: bool, actor: str, decision: str) -> Objection:
+    async def decide(
+        self, objection_id: int, *, upheld: bool, actor: str, decision: str, amount: Tiyn | None = None
+    ) -> Objection:
         """Decide an objection.
 
-        Upheld, the debt is withdrawn: services come back, collectors give it back, its penalty is given back; what the
-        invoice says is corrected by a document of its own. Refused, the debtor gets the notice again, and the term
-        begins anew.
+        Upheld, a credit note lowers the invoice by `amount`, or by all that is open of it. When nothing is left of it,
+        the debt is withdrawn: services come back, collectors give it back, its penalty is given back. Otherwise the
+        rest stays owed, with the penalty that the rest has gathered. Refused, the debtor gets the notice again, and the
+        term begins anew.
 
         Raises:
             ObjectionUnknownError, ObjectionDecidedError
+            ObjectionAmountError: a sum for an objection that is refused, or of more than there is.
+            CreditTooHighError: more than is left of the invoice.
 
         Contract: PSC-3.1.4-1
         """
+        if amount is not None and not upheld:
+            raise ObjectionAmountError(amount=amount)
         known = await self.get(objection_id)
 
         async def body(connection: Connection) -> Objection:
@@ -138,8 +155,12 @@ class Objections:
             now = self._clock.now()
             decided = await connection.fetchrow(Q.decide_objection, objection_id, now, actor, upheld, decision)
             assert decided is not None
-            if debt.state is DebtState.OPEN:
-                await self._follow(connection, debt, upheld=upheld)
+            objection = store.objection_of(decided)
+            if upheld:
+                await self._uphold(connection, debt, objection, amount)
+            elif debt.state is DebtState.OPEN and debt.answer_until is not None and debt.acknowledged_at is None:
+                standings = (await self._dunning.know(connection, [debt])).standings
+                await self._notice_again(connection, debt, standings[debt.debt_id].open)
             await audit.record(
                 connection,
                 at=now,
@@ -149,16 +170,45 @@ class Objections:
                 ground=decision,
                 details={"objection_id": objection_id, "number": debt.number},
             )
-            return store.objection_of(decided)
+            return objection
 
         return await self._database.transact("collection.decide_objection", body)
 
-    async def _follow(self, connection: Connection, debt: Debt, *, upheld: bool) -> None:
+    async def _uphold(self, connection: Connection, debt: Debt, objection: Objection, amount: Tiyn | None) -> None:
+        """Take back what was claimed wrongly, on paper and in money, and then what follows from it.
+
+        A debt that was paid while the objection waited is lowered by `amount` only where somebody names it.
+        """
+        if debt.state is DebtState.OPEN or amount is not None:
+            await self._lower(connection, debt, objection, amount)
+        if debt.state is not DebtState.OPEN:
+            return
         known = await self._dunning.know(connection, [debt])
-        if upheld:
+        if known.standings[debt.debt_id].open <= 0 or debt.kind is DebtKind.FOUND:
             await self._dunning.close(connection, [debt], known, DebtState.WITHDRAWN, "withdrawn")
-        elif debt.answer_until is not None and debt.acknowledged_at is None:
-            await self._notice_again(connection, debt, known.standings[debt.debt_id].open)
+        else:
+            lowered = await self._dunning.lower_penalty(connection, debt, known, objection.objection_id)
+            await store.save_debts(connection, [replace(lowered, next_on=self._dunning.today())])
+
+    async def _lower(self, connection: Connection, debt: Debt, objection: Objection, amount: Tiyn | None) -> None:
+        assert objection.decided_by is not None
+        source = f"objection:{objection.objection_id}"
+        if debt.invoice_id is not None:
+            await self._credit_notes.issue(
+                connection,
+                InvoiceId(debt.invoice_id),
+                amount,
+                source=source,
+                reason=objection.decision or "",
+                actor=objection.decided_by,
+            )
+            return
+        open_tiyn = (await self._dunning.know(connection, [debt])).standings[debt.debt_id].open
+        if amount is not None and amount != open_tiyn:
+            raise ObjectionAmountError(amount=amount)
+        await self._credit_notes.give_back(
+            connection, debt.account, open_tiyn, f"found_debt:{source}", details={"payment": debt.number}
+        )
 
     async def _notice_again(self, connection: Connection, debt: Debt, open_tiyn: Tiyn) -> None:
         """Give the notice again after a refused objection; its term runs from today, by letter there is none."""

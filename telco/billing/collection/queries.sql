@@ -150,7 +150,7 @@ from unnest($1::bigint[], $2::bigint[], $3::text[]) as p (debt_id, amount_tiyn, 
 
 -- name: postings
 -- What was posted of a debt's penalty.
-select * from collection.penalty_posting where debt_id = $1 order by through;
+select * from collection.penalty_posting where debt_id = $1 order by posted_at, op_id;
 
 -- name: reverse_postings
 -- The penalties of a debt are given back.

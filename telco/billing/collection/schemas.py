@@ -24,7 +24,7 @@ from telco.billing.collection.model import (
     Terms,
 )
 from telco.subscribers import model as subscribers_model
-from telco.web.fields import ApiModel, Day, MoneyOut, text
+from telco.web.fields import ApiModel, Day, MoneyOut, PositiveMoney, text
 
 StepCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$"), Field(examples=["remind_after"])]
 TermName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$"), Field(examples=["acknowledgment_wd"])]
@@ -161,6 +161,8 @@ class DecisionIn(ApiModel):
     """Whether the objection is right, and why."""
 
     upheld: bool
+    amount: PositiveMoney | None = None
+    """By how much the invoice is lowered; all that is open of it when it is left out."""
     decision: Annotated[str, text(2_000, field="decision"), Field(examples=["the calls were made from this SIM"])]
 
 

@@ -9,6 +9,8 @@ from telco.billing.collection.objections import Objections
 from telco.billing.collection.register import Register
 from telco.billing.collection.runner import CollectionRunner
 from telco.billing.invoicing.arrears import Arrears
+from telco.billing.invoicing.credit_notes import CreditNotes
+from telco.billing.invoicing.service import Invoicing
 from telco.db.outbox import Dispatcher
 from telco.db.pool import Database
 from telco.kernel.calendar import Calendar
@@ -27,14 +29,16 @@ class Collection:
         calendar: Calendar,
         ledger: Ledger,
         subscribers: Subscribers,
+        invoicing: Invoicing,
         *,
         email: bool = False,
     ) -> None:
         arrears = Arrears(calendar)
         self.dunning = dunning = Dunning(clock, calendar, ledger, subscribers, arrears, email=email)
+        self.credit_notes = CreditNotes(database, clock, calendar, ledger, invoicing)
         self.found = FoundDebts(database, clock, calendar, ledger, subscribers, arrears, dunning)
         self.runner = CollectionRunner(database, clock, calendar, subscribers, arrears, dunning, self.found)
-        self.objections = Objections(database, clock, calendar, subscribers, dunning)
+        self.objections = Objections(database, clock, calendar, subscribers, dunning, self.credit_notes)
         self.register = Register(database, clock, dunning)
 
     def subscribe_to(self, outbox: Dispatcher) -> None:

@@ -26,6 +26,7 @@ from telco.billing.documents.model import (
     Named,
     Period,
     Reconciliation,
+    Reference,
     Refund,
     Seller,
     Statement,
@@ -33,7 +34,8 @@ from telco.billing.documents.model import (
     Turn,
 )
 from telco.billing.documents.requisites import Requisites
-from telco.billing.invoicing.model import Invoice, InvoiceId, InvoiceLine
+from telco.billing.invoicing import credit_notes
+from telco.billing.invoicing.model import CreditNoteId, Invoice, InvoiceId, InvoiceLine
 from telco.billing.invoicing.service import Invoicing
 from telco.catalog.catalogue import Catalogue
 from telco.catalog.errors import UnknownPlanError, UnknownServiceError
@@ -43,6 +45,7 @@ from telco.kernel.calendar import Calendar
 from telco.kernel.i18n import Text, Translator
 from telco.kernel.ids import AccountRef
 from telco.kernel.money import Tiyn
+from telco.kernel.units import Unit
 from telco.ledger import history
 from telco.ledger.history import Movement
 from telco.subscribers.addressees import Addressee, addressee
@@ -51,8 +54,8 @@ from telco.subscribers.model import PartyKind
 MAX_ENTRIES = 20_000
 """Lines of a statement: about 400 pages."""
 INVOICES_AT_ONCE = 100
-_SETTLEMENT = ("cash.", "payable.", "transfer")
-"""The operator's accounts on the other side of money that comes and goes; every other is of what was used."""
+_SETTLEMENT = ("cash.", "payable.", "transfer", credit_notes.CONTRA)
+"""The operator's accounts on the other side of what settles debts; every other is of what was used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,26 @@ class Drafts:
         if draft.buyer.kind is not BuyerKind.COMPANY:
             raise ActForCompanyError(number=invoice.number)
         return draft
+
+    async def credit_note(
+        self, connection: Connection, credit_note_id: CreditNoteId, source: str, lowered: Reference | None
+    ) -> Draft:
+        """A credit note as it was issued, with its own number. `lowered` is the document of its invoice.
+
+        Raises:
+            CreditNoteUnknownError, RequisitesMissingError
+        """
+        note = await credit_notes.read(connection, credit_note_id)
+        invoice = await self._invoicing.invoice(note.invoice_id)
+        lines = [
+            replace(part.line, count=1, quantity=None, unit=Unit.MONEY, amount=Tiyn(-part.amount), vat=Tiyn(-part.vat))
+            for part in note.lines
+            if part.amount
+        ]
+        supply = rules.supply_of(self._items(invoice, lines), None, invoice.number)
+        issued_on = self._calendar.today(note.issued_at)
+        draft = await self._of_invoice(connection, Kind.CREDIT_NOTE, source, invoice, supply, issued_on)
+        return replace(draft, number=note.number, corrects=lowered)
 
     async def _invoice(self, invoice_id: InvoiceId) -> tuple[Invoice, list[InvoiceLine]]:
         return await self._invoicing.invoice(invoice_id), await self._invoicing.lines(invoice_id)
@@ -220,8 +243,8 @@ class Drafts:
     ) -> Draft:
         """What was invoiced and what was paid in a period, and what is owed at its ends.
 
-        Debits are invoices by their day of issue, credits money that came, less what went back. What was used but not
-        invoiced by the end is stated apart: it is owed on a later invoice.
+        Debits are invoices by their day of issue, credits are credit notes and money that came, less what went back.
+        What was used but not invoiced by the end is stated apart: it is owed on a later invoice.
 
         Raises:
             AccountOwnerUnknownError, RequisitesMissingError, DocumentTooLongError

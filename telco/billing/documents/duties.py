@@ -5,14 +5,15 @@ Contract: PSC-4.5
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 
 import structlog
 from prometheus_client import Gauge
 
 from telco.billing.documents import rules, store
 from telco.billing.documents.errors import NothingSuppliedError
-from telco.billing.documents.model import Duty, DutyKind, DutyState, Issued
+from telco.billing.documents.model import Duty, DutyState, Kind
 from telco.billing.documents.service import Documents
 from telco.billing.documents.store import Q
 from telco.billing.invoicing.model import InvoiceId
@@ -57,13 +58,17 @@ class CompanyDuties:
         if owner is None or owner.party.kind is not PartyKind.COMPANY:
             return
         invoice = await self._invoicing.invoice(InvoiceId(event.payload["invoice_id"]))
+        sources = [rules.source_of(kind, invoice.invoice_id) for kind in (Kind.INVOICE, Kind.ACT)]
+        await self._open(sources, invoice.period_end)
 
-        async def body(connection: Connection) -> None:
-            for kind in DutyKind:
-                due_on = rules.duty_due_on(kind, invoice.period_end)
-                await connection.execute(Q.open_duty, kind, invoice.invoice_id, due_on, self._clock.now())
+    async def on_invoice_lowered(self, event: OutboxEvent) -> None:
+        """Note that a credit note has to be given; the same event again changes nothing. Contract: PSC-3.1.4-1"""
+        source = rules.source_of(Kind.CREDIT_NOTE, event.payload["credit_note_id"])
+        await self._open([source], self._calendar.today(event.created_at) + timedelta(days=1))
 
-        await self._database.transact("documents.open_duties", body)
+    async def _open(self, sources: Sequence[str], supplied_until: date) -> None:
+        due_on, now = rules.duty_due_on(supplied_until), self._clock.now()
+        await self._change(Q.open_duties, list(sources), due_on, now)
 
     async def run(self) -> dict[str, object]:
         """Issue what is to be issued, what is due first at first; tell what was done, what failed and what is late.
@@ -89,14 +94,14 @@ class CompanyDuties:
 
     async def _do(self, row: Record) -> bool:
         """Fulfil a duty; what is in the way is noted, and it is tried again."""
-        duty_id, invoice_id = row["duty_id"], InvoiceId(row["invoice_id"])
+        duty_id, source = row["duty_id"], row["source"]
         try:
-            issued = await self._issue(DutyKind(row["kind"]), invoice_id)
+            issued = await self._documents.issue_of(source)
         except NothingSuppliedError:
             await self._change(Q.drop_duty, duty_id)
             return True
         except DomainError as error:
-            log.warning("document_duty_failed", duty_id=duty_id, invoice_id=invoice_id, code=error.code)
+            log.warning("document_duty_failed", duty_id=duty_id, source=source, code=error.code)
             await self._change(
                 Q.postpone_duty,
                 duty_id,
@@ -107,18 +112,11 @@ class CompanyDuties:
         await self._change(Q.do_duty, duty_id, issued.document_id, self._calendar.today(self._clock.now()))
         return True
 
-    async def _issue(self, kind: DutyKind, invoice_id: InvoiceId) -> Issued:
-        match kind:
-            case DutyKind.INVOICE:
-                return await self._documents.issue_invoice(invoice_id)
-            case DutyKind.ACT:
-                return await self._documents.issue_act(invoice_id)
-
     async def _change(self, query: str, *arguments: object) -> None:
         async def body(connection: Connection) -> None:
             await connection.execute(query, *arguments)
 
-        await self._database.transact("documents.change_duty", body)
+        await self._database.transact("documents.change_duties", body)
 
     async def _count(self) -> dict[str, object]:
         today = self._calendar.today(self._clock.now())

@@ -90,6 +90,17 @@ class EInvoiceSystem(Protocol):
         """Ask what became of a document that was taken."""
 
 
+def _waits_for(kind: Kind, earlier: EInvoice) -> bool:
+    """Tell whether a document waits for the one that it names: what is refused can be replaced, but not lowered."""
+    match earlier.state:
+        case EInvoiceState.QUEUED | EInvoiceState.SENT:
+            return True
+        case EInvoiceState.REFUSED:
+            return kind is Kind.CREDIT_NOTE
+        case EInvoiceState.REGISTERED:
+            return False
+
+
 class EInvoices:
     """Use cases of the queue."""
 
@@ -139,9 +150,9 @@ class EInvoices:
         document, _ = await self._documents.document(document_id)
         form, number = esf.FORMS[document.kind], rules.esf_number(document.number)
         registration = None
-        if document.corrects is not None and document.kind is Kind.INVOICE:
+        if document.corrects is not None and document.kind is not Kind.ACT:
             earlier = await self._find(DocumentId(document.corrects.document_id))
-            if earlier is not None and earlier.state in (EInvoiceState.QUEUED, EInvoiceState.SENT):
+            if earlier is not None and _waits_for(document.kind, earlier):
                 await self._later(document_id, self._clock.now() + ASK_AGAIN, "waits for the document that it corrects")
                 return EInvoiceState.QUEUED
             registration = None if earlier is None else earlier.registration_number

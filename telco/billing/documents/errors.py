@@ -88,7 +88,7 @@ class DocumentUnchangedError(DomainError):
 
 
 class DocumentNotCorrectableError(DomainError):
-    """A document of the kind {kind} is not corrected here: a new order is given where the refund is decided."""
+    """A document of the kind {kind} is not corrected here: a new one is issued where what it says is decided."""
 
     code = "document_not_correctable"
     status = 409

@@ -20,7 +20,7 @@ from telco.billing.documents.model import Bank, Document, Item, Kind, Reference,
 from telco.kernel.i18n import Language
 from telco.kernel.money import to_decimal
 
-FORMS: Mapping[Kind, str] = {Kind.INVOICE: "InvoiceV2", Kind.ACT: "AwpV1"}
+FORMS: Mapping[Kind, str] = {Kind.INVOICE: "InvoiceV2", Kind.CREDIT_NOTE: "InvoiceV2", Kind.ACT: "AwpV1"}
 LANGUAGE = Language.RU
 CURRENCY = "KZT"
 COUNTRY = "KZ"
@@ -39,8 +39,9 @@ Node = tuple[str, "str | Sequence[Node]"]
 def to_body(document: Document, related_registration: str | None = None) -> str:
     """Write what is signed and sent: one invoice or act.
 
-    A correction of a registered document is a `FIXED_INVOICE` that names it; `related_registration` is the number under
-    which the system registered it, None where it never was: the correction is then the first that the system sees.
+    A correction of a registered document is a `FIXED_INVOICE` that names it, a credit note an `ADDITIONAL_INVOICE` with
+    negative sums; `related_registration` is the number under which the system registered what it names, None where it
+    never was: the correction is then the first that the system sees.
 
     Raises:
         ValueError: a document of another kind.
@@ -59,7 +60,7 @@ def to_body(document: Document, related_registration: str | None = None) -> str:
 def to_file(document: Document) -> bytes:
     """Write a document as a file that the system's site takes: invoices in a container, an act as it is."""
     body = to_body(document)
-    if document.kind is Kind.INVOICE:
+    if document.kind is not Kind.ACT:
         head = '<esf:invoiceContainer xmlns:esf="esf"><invoiceSet>'
         body = f"{head}{body}</invoiceSet></esf:invoiceContainer>"
     return f'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n{body}\n'.encode()
@@ -86,7 +87,8 @@ def _invoice(document: Document, supply: Supply, related_registration: str | Non
     """The order is the schema's: first what every version has, then what InvoiceV2 adds."""
     corrects = document.corrects if related_registration is not None else None
     yield "date", day(document.issued_on)
-    yield "invoiceType", "ORDINARY_INVOICE" if corrects is None else "FIXED_INVOICE"
+    changes = "ADDITIONAL_INVOICE" if document.kind is Kind.CREDIT_NOTE else "FIXED_INVOICE"
+    yield "invoiceType", "ORDINARY_INVOICE" if corrects is None else changes
     yield "num", rules.esf_number(document.number)
     yield "operatorFullname", document.seller.esf_operator
     if corrects is not None and related_registration is not None:
@@ -134,7 +136,10 @@ def _products(supply: Supply) -> Iterator[Node]:
 
 
 def _product(item: Item) -> Iterator[Node]:
-    """A line is one service at its price: what it is made of (minutes, megabytes) has a price for each unit begun."""
+    """A line is one service at its price: what it is made of (minutes, megabytes) has a price for each unit begun.
+
+    What is given back has no quantity and price of its own: those are never negative.
+    """
     yield "catalogTruId", CATALOGUE_ID
     yield "description", item.name.in_(LANGUAGE)[:MAX_NAME]
     yield "ndsAmount", amount(item.vat)
@@ -142,11 +147,13 @@ def _product(item: Item) -> Iterator[Node]:
         yield "ndsRate", _plain(item.vat_percent)
     yield "priceWithTax", amount(item.gross)
     yield "priceWithoutTax", amount(item.net)
-    yield "quantity", "1"
+    if item.net >= 0:
+        yield "quantity", "1"
     yield "truOriginCode", SERVICE_ORIGIN
     yield "turnoverSize", amount(item.net)
-    yield "unitNomenclature", PIECE
-    yield "unitPrice", amount(item.net)
+    if item.net >= 0:
+        yield "unitNomenclature", PIECE
+        yield "unitPrice", amount(item.net)
 
 
 def _seller(seller: Seller) -> Iterator[Node]:

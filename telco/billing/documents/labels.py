@@ -23,6 +23,7 @@ NAMES: Mapping[str, Text] = {
     "topup.correction": Text("Corrected payment"),
     "correction.move": Text("Payment moved to another account"),
     "correction.write_off": Text("Mistaken payment written off"),
+    "correction.invoice": Text("Credit note"),
     "trust.given": Text("Trust payment"),
     "trust.consumed": Text("Trust payment repaid"),
     "trust.price": Text("Trust payment: price of the service"),

@@ -24,6 +24,8 @@ class Kind(StrEnum):
 
     INVOICE = "invoice"
     """Services of an accounting period on credit, with VAT, and when they have to be paid."""
+    CREDIT_NOTE = "credit_note"
+    """By how much an invoice was too high, with VAT; its sums are negative."""
     ACT = "act"
     """Services given to a company, which both sides sign (PSC-4.5)."""
     STATEMENT = "statement"
@@ -142,7 +144,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An earlier document that this one corrects."""
+    """An earlier document that this one replaces, or (a credit note) lowers."""
 
     document_id: int
     kind: Kind
@@ -299,7 +301,7 @@ class Draft:
 
     kind: Kind
     source: str
-    """What it was made of, such as ``act:invoice:42``: the same source is issued once."""
+    """What it was made of, such as ``act:42``: the same source is issued once."""
     account: AccountRef
     contract_id: ContractId
     party_id: PartyId
@@ -359,13 +361,6 @@ class Rendered:
     file_name: str
 
 
-class DutyKind(StrEnum):
-    """What companies have to be given."""
-
-    INVOICE = "invoice"
-    ACT = "act"
-
-
 class DutyState(StrEnum):
     """`late` is open with its deadline over."""
 
@@ -379,8 +374,9 @@ class Duty:
     """A document that has to be issued by a day (PSC-4.5)."""
 
     duty_id: int
-    kind: DutyKind
-    invoice_id: int
+    kind: Kind
+    source: str
+    """What it is made of, as its document will name it: ``act:42``."""
     due_on: date
     done_on: date | None
     document_id: DocumentId | None

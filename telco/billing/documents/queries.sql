@@ -61,10 +61,11 @@ where ($1::smallint is null or (d.shard = $1 and d.account_id = $2::bigint))
 order by d.document_id desc
 limit $8;
 
--- name: open_duty
--- Note that a company has to be given a document; once.
-insert into documents.duty (kind, invoice_id, due_on, opened_at, next_at) values ($1, $2, $3, $4, $4)
-on conflict (invoice_id, kind) do nothing;
+-- name: open_duties
+-- Note that documents have to be issued; each once.
+insert into documents.duty (source, due_on, opened_at, next_at)
+select source, $2, $3, $3 from unnest($1::text[]) d (source)
+on conflict (source) do nothing;
 
 -- name: claim_duties
 -- Take duties that can be done now, those that are due first; another machine leaves them alone until `next_at`.
@@ -73,7 +74,7 @@ where duty_id in (
     select duty_id from documents.duty where document_id is null and next_at <= $1
     order by due_on, duty_id limit $3 for update skip locked
 )
-returning duty_id, kind, invoice_id, due_on, attempts;
+returning duty_id, source, attempts;
 
 -- name: do_duty
 -- Note the document that fulfils a duty.
@@ -85,7 +86,7 @@ update documents.duty set error = $2, next_at = $3 where duty_id = $1 and docume
 
 -- name: duties
 -- Duties in a state on a day, the earliest due first.
-select duty_id, kind, invoice_id, due_on, done_on, document_id, attempts, error
+select duty_id, source, due_on, done_on, document_id, attempts, error
 from documents.duty
 where case $1 when 'done' then document_id is not null
         when 'late' then document_id is null and due_on < $2::date

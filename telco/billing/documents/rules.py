@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from telco.billing.documents.model import (
-    DutyKind,
     Item,
     Kind,
     Period,
@@ -24,7 +23,7 @@ SERIES: Mapping[Kind, str] = {
     Kind.REFUND_ORDER: "RO",
     Kind.RECONCILIATION: "RA",
 }
-"""The series of each kind. Invoices have numbers of their own; IC is of their corrections."""
+"""The series of each kind. Invoices and credit notes have numbers of their own; IC is of invoices' corrections."""
 
 ACT_TERM_DAYS = 20
 """Calendar days after the services were given."""
@@ -40,17 +39,21 @@ def number_of(series: str, year: int, number: int) -> str:
     return f"{series}-{year}-{number:07d}"
 
 
-def duty_due_on(kind: DutyKind, period_end: date) -> date:
-    """Return the last day on which a company has to be given a document; `period_end` is the day after the services.
+def source_of(kind: Kind, made_of: int) -> str:
+    """Name what a document is made of: ``invoice:42``. The same source is issued once."""
+    return f"{kind}:{made_of}"
 
-    Services until 1 March (period_end 2 March): an act is due within 20 calendar days after, on 21 March at the latest.
-    The invoice has the same term: the contract gives the act's, and both say the same.
+
+def duty_due_on(supplied_until: date) -> date:
+    """Return the last day to issue a document of services; `supplied_until` is the day after them.
+
+    Services until 1 March (`supplied_until` is 2 March): an act is due within 20 calendar days after, on 21 March at
+    the latest. The invoice has the same term: the contract gives the act's, and both say the same. So has a credit
+    note, from the day on which the invoice was found too high.
 
     Contract: PSC-4.5
     """
-    match kind:
-        case DutyKind.ACT | DutyKind.INVOICE:
-            return period_end - timedelta(days=1) + timedelta(days=ACT_TERM_DAYS)
+    return supplied_until - timedelta(days=1) + timedelta(days=ACT_TERM_DAYS)
 
 
 def turnover_on(period: Period | None, issued_on: date) -> date:

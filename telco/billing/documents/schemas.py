@@ -10,7 +10,6 @@ from pydantic import Field, StringConstraints, WithJsonSchema
 from telco.billing.documents.model import (
     Bank,
     Duty,
-    DutyKind,
     DutyState,
     EInvoice,
     EInvoiceState,
@@ -196,8 +195,9 @@ class DutyOut(ApiModel):
     """A document that a company has to be given."""
 
     duty_id: int
-    kind: DutyKind
-    invoice_id: int
+    kind: Kind
+    source: str
+    """What it is made of, with the id of that: ``invoice:42``, ``act:42``, ``credit_note:7``."""
     due_on: date
     done_on: date | None
     document_id: int | None

@@ -42,7 +42,8 @@ from telco.billing.documents.model import (
 )
 from telco.billing.documents.pdf.layouts import to_pdf
 from telco.billing.documents.store import Q
-from telco.billing.invoicing.model import InvoiceId
+from telco.billing.invoicing import credit_notes
+from telco.billing.invoicing.model import CreditNoteId, InvoiceId
 from telco.db import audit
 from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
@@ -51,7 +52,6 @@ from telco.kernel.i18n import Language, Translator
 from telco.kernel.ids import AccountRef, ContractId
 
 SYSTEM = "system:documents"
-INVOICE_SOURCE, ACT_SOURCE = "invoice:{invoice_id}", "act:{invoice_id}"
 
 log = structlog.get_logger(__name__)
 
@@ -91,8 +91,7 @@ class Documents:
         Raises:
             InvoiceUnknownError, RequisitesMissingError
         """
-        source = INVOICE_SOURCE.format(invoice_id=invoice_id)
-        return await self._issue(source, lambda c, s: self._drafts.invoice(c, invoice_id, s), actor)
+        return await self.issue_of(rules.source_of(Kind.INVOICE, invoice_id), actor=actor)
 
     async def issue_act(self, invoice_id: InvoiceId, *, actor: str = SYSTEM) -> Issued:
         """Issue the act of the services that a company's invoice is of, once.
@@ -102,8 +101,40 @@ class Documents:
 
         Contract: PSC-4.5
         """
-        source = ACT_SOURCE.format(invoice_id=invoice_id)
-        return await self._issue(source, lambda c, s: self._drafts.act(c, invoice_id, s, self._today()), actor)
+        return await self.issue_of(rules.source_of(Kind.ACT, invoice_id), actor=actor)
+
+    async def issue_of(self, source: str, *, actor: str = SYSTEM) -> Issued:
+        """Issue the document of a source (``invoice:42``, ``credit_note:7``, ``act:42``), once.
+
+        Raises:
+            InvoiceUnknownError, CreditNoteUnknownError, RequisitesMissingError, NothingSuppliedError,
+            ActForCompanyError
+        """
+        return await self._issue(source, self._draft_of, actor)
+
+    async def _draft_of(self, connection: Connection, source: str) -> Draft:
+        """Make the draft of what a source names."""
+        match source.split(":"):
+            case [Kind.INVOICE, invoice_id]:
+                return await self._drafts.invoice(connection, InvoiceId(int(invoice_id)), source)
+            case [Kind.ACT, invoice_id]:
+                return await self._drafts.act(connection, InvoiceId(int(invoice_id)), source, self._today())
+            case [Kind.CREDIT_NOTE, credit_note_id]:
+                note_id = CreditNoteId(int(credit_note_id))
+                lowered = await self._lowered(connection, note_id)
+                return await self._drafts.credit_note(connection, note_id, source, lowered)
+        raise ValueError(f"{source} names nothing that a document is made of")
+
+    async def _lowered(self, connection: Connection, credit_note_id: CreditNoteId) -> Reference:
+        """The document that a credit note lowers: of its invoice, or what corrects that by now."""
+        note = await credit_notes.read(connection, credit_note_id)
+        source = rules.source_of(Kind.INVOICE, note.invoice_id)
+        issued = await self._issue_in(connection, source, self._draft_of, SYSTEM)
+        while issued.corrected_by is not None:
+            row = await connection.fetchrow(Q.document, issued.corrected_by)
+            assert row is not None
+            issued = store.issued_of(row)
+        return Reference(int(issued.document_id), issued.kind, issued.number, issued.issued_on, note.reason)
 
     async def issue_statement(self, account: AccountRef, period: Period, *, actor: str, request_id: str) -> Issued:
         """Issue an itemised statement; the same request again is answered with the same document.
@@ -192,17 +223,14 @@ class Documents:
     async def _again(self, connection: Connection, wrong: Issued, old: Document) -> Draft:
         """Make the draft of an issued document anew, of the same invoice or the same account and period."""
         source, today = await self._origin(connection, wrong), self._today()
-        kind, _, rest = source.partition(":")
         match old.kind:
-            case Kind.INVOICE:
-                return await self._drafts.invoice(connection, InvoiceId(int(rest)), source)
-            case Kind.ACT:
-                return await self._drafts.act(connection, InvoiceId(int(rest)), source, today)
+            case Kind.INVOICE | Kind.ACT:
+                return await self._draft_of(connection, source)
             case Kind.STATEMENT if old.period is not None:
                 return await self._drafts.statement(connection, wrong.account, old.period, source, today)
             case Kind.RECONCILIATION if old.period is not None:
                 return await self._drafts.reconciliation(connection, wrong.account, old.period, source, today)
-        raise DocumentNotCorrectableError(kind=kind)
+        raise DocumentNotCorrectableError(kind=old.kind)
 
     async def _origin(self, connection: Connection, issued: Issued) -> str:
         """Follow corrections back to what the first document was made of."""
@@ -334,13 +362,16 @@ class Documents:
 
 
 def goes_to_the_state(document: Document) -> bool:
-    """Tell whether a document goes to the state's e-invoice system: invoices and acts of services to companies.
+    """Tell whether a document goes to the state's e-invoice system: of services to companies, and what lowers one.
 
     Contract: PSC-4.5
     """
     if document.kind not in esf.FORMS or document.buyer.kind is not BuyerKind.COMPANY:
         return False
-    return isinstance(document.content, Supply) and rules.only_supplies(document.content).gross > 0
+    if not isinstance(document.content, Supply):
+        return False
+    gross = rules.only_supplies(document.content).gross
+    return gross < 0 if document.kind is Kind.CREDIT_NOTE else gross > 0
 
 
 def _says_the_same(old: Document, draft: Draft) -> bool:

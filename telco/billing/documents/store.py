@@ -8,7 +8,6 @@ from telco.billing.documents.model import (
     DocumentId,
     Draft,
     Duty,
-    DutyKind,
     EInvoice,
     EInvoiceState,
     Issued,
@@ -38,7 +37,7 @@ async def insert_document(
     at: datetime,
     actor: str,
 ) -> DocumentId:
-    """Write a document; `place` is its series, year and number there."""
+    """Write a document; `place` is its series, year and number there. A credit note replaces nothing."""
     series, year, series_no = place or (None, None, None)
     document_id = await connection.fetchval(
         Q.insert_document,
@@ -57,7 +56,7 @@ async def insert_document(
         at,
         actor,
         draft.total,
-        None if draft.corrects is None else draft.corrects.document_id,
+        None if draft.corrects is None or draft.kind is Kind.CREDIT_NOTE else draft.corrects.document_id,
         data,
         sha256,
     )
@@ -89,8 +88,8 @@ def duty_of(row: Record) -> Duty:
     document_id = row["document_id"]
     return Duty(
         duty_id=row["duty_id"],
-        kind=DutyKind(row["kind"]),
-        invoice_id=row["invoice_id"],
+        kind=Kind(row["source"].partition(":")[0]),
+        source=row["source"],
         due_on=row["due_on"],
         done_on=row["done_on"],
         document_id=None if document_id is None else DocumentId(document_id),

@@ -12,9 +12,11 @@ order by o.invoice_id limit $3;
 select invoice_id, open_tiyn from invoicing.open_amount where invoice_id = any($1::bigint[]);
 
 -- name: changes
--- What went to invoices or was taken back from them, in order.
-select invoice_id, amount_tiyn, allocated_at from invoicing.allocation
-where invoice_id = any($1::bigint[]) order by invoice_id, allocation_id;
+-- What went to invoices or was taken back from them, in order; what a credit note took off one was never owed.
+select a.invoice_id, a.amount_tiyn, case when n.op_id is null then a.allocated_at else i.issued_at end as allocated_at
+from invoicing.allocation a join invoicing.invoice i on i.invoice_id = a.invoice_id
+left join invoicing.credit_note n on n.invoice_id = a.invoice_id and n.op_id = a.op_id
+where a.invoice_id = any($1::bigint[]) order by a.invoice_id, a.allocation_id;
 
 -- name: open_total
 -- What of an account's invoices is open.

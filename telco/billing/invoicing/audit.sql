@@ -86,11 +86,16 @@ limit $1;
 -- name: numbers
 -- Series with a number left out or given twice.
 select 0 as shard, 0 as account_id,
-       format('series %s-%s has %s invoices up to %s, and says %s', series, year, count(i.invoice_id), max(i.series_no),
+       format('series %s-%s has %s numbers up to %s, and says %s', series, year, count(i.series_no), max(i.series_no),
               s.last_no) as detail
-from invoicing.series s full join invoicing.invoice i using (series, year)
+from invoicing.series s
+full join (
+    select series, year, series_no from invoicing.invoice
+    union all
+    select series, year, series_no from invoicing.credit_note
+) i using (series, year)
 group by series, year, s.last_no
-having count(i.invoice_id) <> s.last_no or count(distinct i.series_no) <> s.last_no or max(i.series_no) <> s.last_no
+having count(i.series_no) <> s.last_no or count(distinct i.series_no) <> s.last_no or max(i.series_no) <> s.last_no
     or s.last_no is null
 limit $1;
 
@@ -139,4 +144,43 @@ select a.shard, a.account_id, format('an advance of %s while invoices are open',
 from invoicing.account a
 where a.advance_tiyn > 0 and exists (
     select from invoicing.open_amount o where o.shard = a.shard and o.account_id = a.account_id and o.open_tiyn > 0)
+limit $1;
+
+-- name: credit_notes
+-- Credit notes that are not the sum of their lines, or that the ledger did not give back.
+select n.shard, n.account_id,
+       format('credit note %s is of %s with VAT %s; its lines are %s and %s, %s was given back', n.number, n.total_tiyn,
+              n.vat_tiyn, l.amount, l.vat, coalesce(s.amount_tiyn, 0)) as detail
+from invoicing.credit_note n
+cross join lateral (
+    select sum(amount_tiyn) as amount, sum(vat_tiyn) as vat
+    from invoicing.credit_note_line where credit_note_id = n.credit_note_id
+) l
+left join invoicing.settlement s using (shard, account_id, op_id)
+where n.total_tiyn is distinct from l.amount or n.vat_tiyn is distinct from l.vat
+   or n.total_tiyn is distinct from s.amount_tiyn
+limit $1;
+
+-- name: lowered_invoices
+-- Invoices that were lowered by more than they were, or whose VAT is not that of what is left at each rate.
+select i.shard, i.account_id,
+       format('invoice %s of %s was lowered to %s; the VAT left is %s and should be %s', i.number, i.total_tiyn,
+              r.amount, r.vat, r.expected) as detail
+from invoicing.invoice i
+cross join lateral (
+    select sum(amount) as amount, sum(vat) as vat,
+           sum(sign(amount) * floor(abs(amount) * rate / (1 + rate) + 0.5)) as expected
+    from (
+        select sum(l.amount_tiyn - coalesce(c.amount, 0)) as amount, sum(l.vat_tiyn - coalesce(c.vat, 0)) as vat,
+               coalesce(l.vat_millionths, 0) / 1000000.0 as rate
+        from invoicing.invoice_line l
+        left join (
+            select t.line_no, sum(t.amount_tiyn) as amount, sum(t.vat_tiyn) as vat
+            from invoicing.credit_note_line t join invoicing.credit_note n using (credit_note_id)
+            where n.invoice_id = i.invoice_id group by t.line_no
+        ) c using (line_no)
+        where l.invoice_id = i.invoice_id group by l.vat_millionths
+    ) by_rate
+) r
+where i.invoice_id in (select invoice_id from invoicing.credit_note) and (r.amount < 0 or r.vat <> r.expected)
 limit $1;

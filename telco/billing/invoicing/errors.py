@@ -14,6 +14,23 @@ class InvoiceUnknownError(DomainError):
     invoice: str
 
 
+class CreditNoteUnknownError(DomainError):
+    """There is no credit note {credit_note_id}."""
+
+    code = "credit_note_unknown"
+    status = 404
+    credit_note_id: int
+
+
+class CreditTooHighError(DomainError):
+    """The invoice cannot be lowered by {amount}: {left} of it is left."""
+
+    code = "credit_too_high"
+    status = 409
+    amount: Tiyn
+    left: Tiyn
+
+
 class LimitUnknownError(DomainError):
     """There is no request {limit_request_id} for a credit limit."""
 

@@ -15,6 +15,7 @@ from telco.kernel.msisdn import Msisdn
 from telco.kernel.units import Unit
 
 InvoiceId = NewType("InvoiceId", int)
+CreditNoteId = NewType("CreditNoteId", int)
 LimitRequestId = NewType("LimitRequestId", int)
 
 
@@ -86,6 +87,34 @@ class InvoiceLine:
     def vat_percent(self) -> Decimal | None:
         """The rate as people write it: 16, not 0.16."""
         return None if self.vat_rate is None else (self.vat_rate * 100).normalize()
+
+
+@dataclass(frozen=True, slots=True)
+class CreditedLine:
+    """What a credit note takes off a line of its invoice."""
+
+    line: InvoiceLine
+    amount: Tiyn
+    """VAT included; negative where the line is."""
+    vat: Tiyn
+
+
+@dataclass(frozen=True, slots=True)
+class CreditNote:
+    """What lowers an invoice that was too high. It is never changed."""
+
+    credit_note_id: CreditNoteId
+    number: str
+    """``CRN-2026-0000001``, without gaps."""
+    invoice_id: InvoiceId
+    account: AccountRef
+    total: Tiyn
+    """VAT included."""
+    vat: Tiyn
+    reason: str
+    issued_at: datetime
+    issued_by: str
+    lines: tuple[CreditedLine, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,10 +127,15 @@ select amount_tiyn from invoicing.settlement where shard = $1 and account_id = $
 select ledger.reversal_of_v1($1, $2, $3);
 
 -- name: paid_invoices
--- Invoices that something was paid of, and how much, the newest first.
-select i.invoice_id, i.total_tiyn - o.open_tiyn as paid_tiyn
+-- Invoices that something was paid of, and how much, the newest first; what a credit note took off them was not paid.
+select i.invoice_id, i.total_tiyn - o.open_tiyn - c.credited as paid_tiyn
 from invoicing.invoice i join invoicing.open_amount o using (invoice_id)
-where i.shard = $1 and i.account_id = $2 and i.total_tiyn > o.open_tiyn
+cross join lateral (
+    select coalesce(sum(a.amount_tiyn), 0)::bigint as credited
+    from invoicing.credit_note n join invoicing.allocation a using (invoice_id, shard, account_id, op_id)
+    where n.invoice_id = i.invoice_id
+) c
+where i.shard = $1 and i.account_id = $2 and i.total_tiyn > o.open_tiyn + c.credited
 order by i.due_on desc, i.invoice_id desc
 for update of o;
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
+from telco.billing.invoicing.model import CreditedLine, InvoiceLine
 from telco.kernel.calendar import add_months
 from telco.kernel.money import Tiyn, div_half_up
 
@@ -14,6 +17,8 @@ MILLIONTHS = 1_000_000
 """A rate of VAT is stored as a whole number of these."""
 PENALTY = "revenue.penalty"
 """What penalties for late payment are charged to."""
+CREDIT_NOTES = "CRN"
+"""The series of credit notes; those of invoices have two letters."""
 UNTAXED = (PENALTY,)
 """Revenue that is no turnover for VAT: a penalty compensates, it sells nothing. Contract: PSC-5.4"""
 
@@ -42,3 +47,30 @@ def vat_in(gross: Tiyn, rate: Decimal) -> Tiyn:
     millionths = int(rate * MILLIONTHS)
     vat = div_half_up(abs(gross) * millionths, MILLIONTHS + millionths)
     return Tiyn(vat if gross >= 0 else -vat)
+
+
+def credited(lines: Sequence[InvoiceLine], amount: Tiyn) -> list[CreditedLine]:
+    """Share what an invoice is lowered by among its lines, by what is left of each; the shares add up to it.
+
+    What then remains bears the VAT of an invoice of just that, so an invoice that is taken back whole, at once or in
+    parts, leaves no tiyn of VAT. `amount` is at most what is left of the lines.
+
+    1,160.00 of voice and 580.00 of data at 16 %, lowered by 870.00: by 580.00 and 290.00. 870.00 remain with a VAT of
+    120.00, where the 1,740.00 had 240.00.
+    """
+    total = sum(line.amount for line in lines)
+    shared = upto = 0
+    shares: list[int] = []
+    for line in lines:
+        upto += line.amount
+        shares.append((2 * amount * upto + total) // (2 * total) - shared)
+        shared += shares[-1]
+    left_at: defaultdict[Decimal | None, int] = defaultdict(int)
+    taken: list[CreditedLine] = []
+    for line, share in zip(lines, shares, strict=True):
+        rate, left = line.vat_rate, line.amount - share
+        before = left_at[rate]
+        left_at[rate] += left
+        vat = 0 if rate is None else vat_in(Tiyn(before + left), rate) - vat_in(Tiyn(before), rate)
+        taken.append(CreditedLine(line, Tiyn(share), Tiyn(line.vat - vat)))
+    return taken

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from telco.billing.invoicing.model import (
     Allocation,
+    CreditedLine,
+    CreditNote,
+    CreditNoteId,
     Invoice,
     InvoiceId,
     InvoiceLine,
@@ -101,6 +105,23 @@ def line_of(row: Record) -> InvoiceLine:
         amount=Tiyn(row["amount_tiyn"]),
         vat_rate=None if rate is None else Decimal(rate) / MILLIONTHS,
         vat=Tiyn(row["vat_tiyn"]),
+    )
+
+
+def credit_note_of(row: Record, lines: Iterable[Record]) -> CreditNote:
+    return CreditNote(
+        credit_note_id=CreditNoteId(row["credit_note_id"]),
+        number=row["number"],
+        invoice_id=InvoiceId(row["invoice_id"]),
+        account=account_of(row),
+        total=Tiyn(row["total_tiyn"]),
+        vat=Tiyn(row["vat_tiyn"]),
+        reason=row["reason"],
+        issued_at=row["issued_at"],
+        issued_by=row["issued_by"],
+        lines=tuple(
+            CreditedLine(line_of(line), Tiyn(line["taken_tiyn"]), Tiyn(line["taken_vat_tiyn"])) for line in lines
+        ),
     )
 
 

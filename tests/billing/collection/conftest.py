@@ -49,7 +49,7 @@ class Office:
     def another(self) -> Collection:
         """The same service on another machine."""
         world = self.world
-        return Collection(world.database, world.clock, world.calendar, world.ledger, world.subscribers)
+        return Collection(world.database, world.clock, world.calendar, world.ledger, world.subscribers, world.invoicing)
 
     async def debtor(self, **given: Any) -> Subscriber:
         """Somebody who joined the credit plan today and owes its fee."""

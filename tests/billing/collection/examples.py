@@ -12,5 +12,5 @@ from tests.world import World
 async def make_debt_example(world: World) -> None:
     """Debt 1: the example of an invoice, as it falls due."""
     later = ManualClock(world.clock.now() + timedelta(days=60))
-    collection = Collection(world.database, later, world.calendar, world.ledger, world.subscribers)
+    collection = Collection(world.database, later, world.calendar, world.ledger, world.subscribers, world.invoicing)
     await collection.run()

@@ -81,7 +81,7 @@ async def test_an_objection_is_registered_and_decided(desk: Desk) -> None:
     status, problem = await desk.call(Role.SUPERVISOR, "POST", decision, "again", json=answer)
     assert (status, problem["code"]) == (409, "objection_decided")
     _, details = await desk.call(Role.CLERK, "GET", f"/v1/collection/debts/{debt_id}")
-    assert (details["debt"]["state"], details["open"]) == ("withdrawn", "8990.00")
+    assert (details["debt"]["state"], details["open"]) == ("withdrawn", "0.00")
     assert [step["step"] for step in details["steps"]] == ["remind_before", "remind_after", "notice"]
 
 

@@ -24,7 +24,7 @@ def email(office: Office, translator: Translator) -> Email:
     world = office.world
     email = Email(world.database, world.clock, EmailSettings(host="127.0.0.1", sender="no-reply@kcell.example"))
     office.collection = Collection(
-        world.database, world.clock, world.calendar, world.ledger, world.subscribers, email=True
+        world.database, world.clock, world.calendar, world.ledger, world.subscribers, world.invoicing, email=True
     )
     DebtMail(world.database, translator, email).subscribe_to(world.outbox)
     return email

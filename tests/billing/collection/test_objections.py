@@ -13,11 +13,16 @@ from telco.billing.collection.errors import (
     ObjectionOpenError,
     ObjectionUnknownError,
 )
-from telco.billing.collection.model import DebtState, Objection
+from telco.billing.collection.model import DebtKind, DebtState, Objection
 from telco.billing.errors import RequestReusedError
-from telco.kernel.money import tenge
+from telco.billing.invoicing.errors import CreditTooHighError
+from telco.billing.invoicing.model import InvoiceId
+from telco.db.pool import Connection
+from telco.kernel.money import Tiyn, tenge
+from telco.ledger import model as ledger_model
 from telco.subscribers.model import Subscriber
 from tests.billing.collection.conftest import Office
+from tests.billing.collection.test_found import ended
 
 LAST_DAY = date(2026, 5, 15)
 """Notice on 6 May; 8, 12, 13, 14 and 15 May are the days to answer."""
@@ -28,6 +33,13 @@ async def object_(office: Office, subscriber: Subscriber, request_id: str = "1")
     return await office.collection.objections.register(
         debt.debt_id, "the calls are not mine", channel="office", author="staff:clerk", request_id=request_id
     )
+
+
+async def uphold(office: Office, objection: Objection, amount: Tiyn | None = None) -> None:
+    await office.collection.objections.decide(
+        objection.objection_id, upheld=True, actor="staff:boss", decision="a stolen SIM", amount=amount
+    )
+    await office.world.outbox.drain()
 
 
 @pytest.mark.clause("PSC-3.1.4-1")
@@ -76,7 +88,7 @@ async def test_a_refused_objection_gives_the_notice_again(office: Office) -> Non
 
 
 @pytest.mark.clause("PSC-3.1.4-1", "PSC-3.1.5", "PSC-5.4")
-async def test_an_upheld_objection_withdraws_the_debt(office: Office) -> None:
+async def test_an_upheld_objection_withdraws_the_debt_and_lowers_the_invoice(office: Office) -> None:
     subscriber = await office.debtor()
     await office.daily(date(2026, 7, 2))
     assert await office.operations(subscriber.account, "revenue.penalty") == [tenge("278.69"), tenge("269.70")]
@@ -84,18 +96,94 @@ async def test_an_upheld_objection_withdraws_the_debt(office: Office) -> None:
     objection = await office.collection.objections.register(
         debt.debt_id, "not mine", channel="email", author="staff:clerk", request_id="late"
     )
-    await office.collection.objections.decide(
-        objection.objection_id, upheld=True, actor="staff:boss", decision="a stolen SIM"
-    )
-    await office.world.outbox.drain()
+    owed = await office.world.main(subscriber)
+    await uphold(office, objection)
     debt = (await office.collection.register.of_account(subscriber.account))[-1]
     assert (debt.state, debt.penalty) == (DebtState.WITHDRAWN, 0)
     assert not await office.barred(subscriber)
-    assert await office.world.main(subscriber) == -tenge("8990")  # the penalties were given back
+    assert await office.world.main(subscriber) == owed + tenge("8990") + tenge("548.39")  # the debt and its penalties
+    assert debt.invoice_id is not None
+    invoice = await office.world.invoicing.invoice(InvoiceId(debt.invoice_id))
+    assert (invoice.total, invoice.open_amount) == (tenge("8990"), 0)
+    [note] = await office.collection.credit_notes.of_invoice(invoice.invoice_id)
+    assert (note.number, note.total, note.vat) == ("CRN-2026-0000001", tenge("8990"), invoice.vat)
+    assert (note.reason, note.issued_by) == ("a stolen SIM", "staff:boss")
     await office.daily(date(2026, 7, 30))
     debt = (await office.collection.register.of_account(subscriber.account))[-1]
-    assert debt.state is DebtState.WITHDRAWN  # though its invoice is still unpaid
+    assert debt.state is DebtState.WITHDRAWN
     assert not await office.barred(subscriber)
+
+
+@pytest.mark.clause("PSC-3.1.4-1", "PSC-5.4")
+async def test_an_objection_upheld_in_part_leaves_the_rest_with_its_own_penalty(office: Office) -> None:
+    """8990.00 due on 2 May: a month late on 2 June, 31 days of 0.1 %: 278.69. Lowered by 3990.00, 5000.00 were owed all
+    the time: 155.00, and 123.69 come back."""
+    subscriber = await office.debtor()
+    await office.daily(date(2026, 6, 2))
+    debt = (await office.collection.register.of_account(subscriber.account))[-1]
+    assert debt.penalty == tenge("278.69")
+    objection = await office.collection.objections.register(
+        debt.debt_id, "a part is not mine", channel="email", author="staff:clerk", request_id="part"
+    )
+    owed = await office.world.main(subscriber)
+    await uphold(office, objection, tenge("3990"))
+    details = await office.collection.register.details(debt.debt_id)
+    assert (details.debt.state, details.open, details.debt.penalty) == (DebtState.OPEN, tenge(5000), tenge("155.00"))
+    assert await office.world.main(subscriber) == owed + tenge("3990") + tenge("123.69")
+    assert await office.barred(subscriber)  # the rest is unpaid
+    [_, newest] = [posting.amount for posting in details.postings]
+    assert newest == -tenge("123.69")
+    await office.on(date(2026, 6, 3))
+    await office.pay(subscriber, "5000")  # of the 3rd, and the penalty of the day: 32 * 5.00
+    details = await office.collection.register.details(debt.debt_id)
+    assert (details.debt.state, details.debt.penalty) == (DebtState.PAID, tenge("160.00"))
+
+
+@pytest.mark.clause("PSC-3.1.4-1")
+async def test_what_was_paid_is_given_back_where_staff_say_so(office: Office) -> None:
+    """1000.00 paid of 8990.00; the whole was wrong: 7990.00 of it are open, and 1000.00 become an advance."""
+    subscriber = await office.debtor()
+    await office.daily(LAST_DAY)
+    await office.pay(subscriber, "1000")
+    objection = await object_(office, subscriber)
+    for much in (tenge("8990.01"), tenge("9999")):
+        with pytest.raises(CreditTooHighError):
+            await uphold(office, objection, much)
+    await uphold(office, objection, tenge("8990"))
+    with pytest.raises(ObjectionDecidedError):
+        await uphold(office, objection, tenge("8990"))
+    due = await office.world.invoicing.due(subscriber.account)
+    assert (due.invoiced_open, due.advance, due.total_owed) == (0, tenge(1000), 0)
+
+
+@pytest.mark.clause("PSC-3.1.8")
+async def test_a_payment_taken_back_does_not_bring_back_what_a_credit_note_took_off(office: Office) -> None:
+    subscriber = await office.debtor()
+    await office.daily(LAST_DAY)
+    await office.credit(subscriber, "5000")
+    await uphold(office, await object_(office, subscriber))  # the 3990.00 that are open
+
+    async def body(connection: Connection) -> None:
+        back = ledger_model.reverse(subscriber.account, "back", target="pay:1", forced=True)
+        await office.world.ledger.apply(connection, [back])
+        await office.world.invoicing.deallocate(connection, subscriber.account, "pay:1")
+
+    await office.world.database.transact("test.back", body)
+    [invoice] = await office.world.invoicing.open_invoices(subscriber.account)
+    assert invoice.open_amount == tenge("5000")
+
+
+@pytest.mark.clause("PSC-6.3.5")
+async def test_a_withdrawn_found_debt_is_not_found_again(office: Office) -> None:
+    subscriber = await ended(office)
+    await office.charge(subscriber.account, "9000", "late")
+    await office.on(date(2026, 3, 6))
+    debt = await office.debt(subscriber)
+    assert debt.kind is DebtKind.FOUND
+    await uphold(office, await object_(office, subscriber))
+    assert await office.world.main(subscriber) == 0
+    await office.daily(date(2026, 3, 20), every_day=True)
+    assert [debt.state for debt in await office.collection.register.of_account(subscriber.account)] == ["withdrawn"]
 
 
 @pytest.mark.clause("PSC-3.1.4-1")

@@ -59,7 +59,7 @@ async def dying(office: Office, after: int, *, committed: bool) -> AsyncIterator
     database = await DyingDatabase.connect(world.database.url, max_size=3)
     assert isinstance(database, DyingDatabase)
     database.die(after, committed=committed)
-    yield Collection(database, world.clock, world.calendar, world.ledger, world.subscribers)
+    yield Collection(database, world.clock, world.calendar, world.ledger, world.subscribers, world.invoicing)
     database.terminate()
 
 
@@ -110,6 +110,7 @@ async def test_two_machines_do_each_step_once(office: Office) -> None:
         office.world.calendar,
         office.world.ledger,
         office.world.subscribers,
+        office.world.invoicing,
     )
     runs = await asyncio.gather(office.collection.runner.run(batch=2), other.runner.run(batch=1), other.run())
     total = Run()

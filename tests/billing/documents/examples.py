@@ -61,10 +61,16 @@ ITEMS = (
 def document(kind: Kind, *, buyer: Buyer = COMPANY, items: tuple[Item, ...] = ITEMS) -> Document:
     """A document of a kind."""
     supply = rules.supply_of(items, date(2026, 4, 1))
-    base = Document(kind, f"{rules.SERIES[kind]}-2026-0000001", ISSUED, seller(), buyer, BASIS, PERIOD, supply)
+    base = Document(
+        kind, f"{rules.SERIES.get(kind, kind)}-2026-0000001", ISSUED, seller(), buyer, BASIS, PERIOD, supply
+    )
     match kind:
         case Kind.INVOICE:
             return replace(base, number="KC-2026-0000001")
+        case Kind.CREDIT_NOTE:
+            back = [replace(i, net=Tiyn(-i.net), vat=Tiyn(-i.vat), gross=Tiyn(-i.gross)) for i in items]
+            lowered = Reference(1, Kind.INVOICE, "KC-2026-0000001", ISSUED, "вызовы не его")
+            return replace(base, number="CRN-2026-0000001", content=rules.supply_of(back, None), corrects=lowered)
         case Kind.ACT:
             act = rules.only_supplies(supply)
             reference = Reference(1, Kind.ACT, "AC-2026-0000000", ISSUED, "адрес заказчика")

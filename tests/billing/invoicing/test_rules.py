@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -10,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from telco.billing.invoicing import rules
+from telco.billing.invoicing.model import InvoiceLine
 from telco.db.pool import Database
 from telco.kernel.money import Tiyn, tenge
+from telco.kernel.units import Unit
 
 
 @pytest.mark.parametrize(
@@ -93,3 +96,43 @@ async def test_the_database_reckons_periods_as_the_rule_does(database: Database,
 def test_the_settlement_term_is_thirty_days_after_the_period() -> None:
     assert rules.due_on(date(2026, 4, 2)) == date(2026, 5, 2)
     assert rules.due_on(date(2026, 2, 28)) == date(2026, 3, 30)
+
+
+def line(number: int, amount: int, rate: str | None, vat: int = 0) -> InvoiceLine:
+    given_rate = None if rate is None else Decimal(rate)
+    return InvoiceLine(number, "c", "l", None, None, 1, None, Unit.MONEY, Tiyn(amount), given_rate, Tiyn(vat))
+
+
+def test_an_invoice_is_lowered_by_what_is_left_of_each_line() -> None:
+    """Of 1160.00 and 580.00 at 16 % and 580.00 without, 1160.00 go: half of each. The VAT left is 120.00."""
+    lines = [line(1, 116_000, "0.16", 16_000), line(2, 58_000, "0.16", 8_000), line(3, 58_000, None)]
+    taken = rules.credited(lines, Tiyn(116_000))
+    assert [(part.amount, part.vat) for part in taken] == [(58_000, 8_000), (29_000, 4_000), (29_000, 0)]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-5_000, 1_000_000), st.sampled_from(["0.12", "0.16", None])), min_size=1, max_size=8
+    ).filter(lambda lines: sum(amount for amount, _ in lines) > 0),
+    st.data(),
+)
+def test_parts_take_back_the_whole_to_the_tiyn(amounts: list[tuple[int, str | None]], data: st.DataObject) -> None:
+    lines = [line(number, amount, rate) for number, (amount, rate) in enumerate(amounts, 1)]
+    for rate in ("0.12", "0.16"):  # as an invoice has it: worked out once for the rate, here on its first line
+        of_rate = [each for each in lines if each.vat_rate == Decimal(rate)]
+        if of_rate:
+            vat = rules.vat_in(Tiyn(sum(each.amount for each in of_rate)), Decimal(rate))
+            lines[lines.index(of_rate[0])] = replace(of_rate[0], vat=vat)
+    while left := sum(each.amount for each in lines):
+        amount = data.draw(st.sampled_from([left, (left + 1) // 2]))
+        taken = rules.credited(lines, Tiyn(amount))
+        assert sum(part.amount for part in taken) == amount
+        lines = [
+            replace(each, amount=Tiyn(each.amount - part.amount), vat=Tiyn(each.vat - part.vat))
+            for each, part in zip(lines, taken, strict=True)
+        ]
+        for rate in ("0.12", "0.16"):
+            of_rate = [each for each in lines if each.vat_rate == Decimal(rate)]
+            gross = Tiyn(sum(each.amount for each in of_rate))
+            assert sum(each.vat for each in of_rate) == rules.vat_in(gross, Decimal(rate))
+    assert [(each.amount, each.vat) for each in lines] == [(0, 0)] * len(lines)

@@ -46,8 +46,9 @@ def _invoice(writer: Writer, supply: Supply) -> None:
         more.append((writer.say(Text("To be paid by")), writer.day(supply.due_on)))
     writer.basis(more, bank=True)
     _supply(writer, supply)
-    writer.sums(_vat_sums(writer, supply), (writer.say(Text("Total to pay, tenge")), supply.gross))
-    writer.in_words(Text("Amount in words"), supply.gross)
+    total = Text("Total to pay, tenge") if supply.gross >= 0 else Text("Invoice lowered by, tenge")
+    writer.sums(_vat_sums(writer, supply), (writer.say(total), Tiyn(abs(supply.gross))))
+    writer.in_words(Text("Amount in words"), Tiyn(abs(supply.gross)))
     seller = writer.document.seller
     writer.signatures(
         (Text("Head"), seller.head.in_(writer.language)),

@@ -39,6 +39,8 @@ def title_of(document: Document) -> Text:
     match document.kind:
         case Kind.INVOICE:
             return Text("Invoice No. {number}", number=number)
+        case Kind.CREDIT_NOTE:
+            return Text("Credit note No. {number}", number=number)
         case Kind.ACT:
             return Text("Act of services rendered No. {number}", number=number)
         case Kind.STATEMENT:
@@ -89,12 +91,10 @@ class Writer:
         sheet.paragraph(self.say(Text("dated {day}", day=self.day(document.issued_on))), SUBTITLE, after=1.6)
         if document.corrects is not None:
             earlier = document.corrects
-            text = Text(
-                "Corrects and replaces No. {number} dated {day}. Reason: {reason}",
-                number=earlier.number,
-                day=self.day(earlier.issued_on),
-                reason=earlier.reason,
-            )
+            about = {"number": earlier.number, "day": self.day(earlier.issued_on), "reason": earlier.reason}
+            text = Text("Corrects and replaces No. {number} dated {day}. Reason: {reason}", **about)
+            if document.kind is Kind.CREDIT_NOTE:
+                text = Text("Lowers invoice No. {number} dated {day}. Reason: {reason}", **about)
             sheet.paragraph(self.say(text), STRONG, after=1.6)
         sheet.rule(sheet.y, Ink.STRONG, weight=0.5)
         sheet.skip(4)
