@@ -67,6 +67,23 @@ create unique index correction_open_key on payments.correction (payment_id, part
 create index bank_document_order on payments.bank_document (payer_id, number, document_date);
 create index work_item_document on payments.work_item (document_id) where document_id is not null;
 
+-- A bank tells of the same transfer in both of its forms, with other days and fewer words: the second telling is kept
+-- beside the document, or, where it is only like one, is a document that waits for people. Until now there was one form.
+alter table payments.bank_document
+    add column form    text not null default '1c' constraint bank_document_form_check check (form in ('1c', 'mt940')),
+    add column like_id bigint references payments.bank_document;
+alter table payments.bank_document alter column form drop default;
+create index bank_document_twin on payments.bank_document (our_account, form, amount_tiyn, document_date);
+create index bank_document_like on payments.bank_document (like_id) where like_id is not null;
+
+create table payments.bank_telling (
+    document_key text   primary key,
+    document_id  bigint not null constraint bank_telling_document_key unique references payments.bank_document,
+    file_id      bigint not null references payments.bank_file,
+    line         int    not null,
+    purpose      text   not null
+);
+
 -- Who of a company may send its registers and letters. Of the key only a keyed hash is kept.
 create table company_payments.contact (
     contact_id  bigint generated always as identity primary key,

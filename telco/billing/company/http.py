@@ -28,7 +28,7 @@ from telco.billing.company.schemas import (
     SheetsOut,
     WithdrawIn,
 )
-from telco.billing.company.service import JUDGED
+from telco.billing.company.service import DECIDABLE
 from telco.billing.company.together import Companies
 from telco.billing.errors import TopUpRefusedError
 from telco.billing.payments import errors as p
@@ -141,7 +141,7 @@ def _contact_routes(api: Api, companies: Companies) -> None:
 def _item_routes(api: Api, companies: Companies) -> None:
     async def proposal(_: ApiRequest, item_id: Id) -> ProposalOut:
         """Worked out now, over every personal account of all the company's contracts."""
-        item = await companies.work_list.company_item(WorkItemId(item_id), JUDGED)
+        item = await companies.work_list.company_item(WorkItemId(item_id), DECIDABLE)
         return ProposalOut.of(await companies.proposals.of(item))
 
     async def accept(request: ApiRequest, item_id: Id, body: AcceptIn) -> AllocatedOut:

@@ -45,6 +45,8 @@ SHOWN = 20
 PROPOSAL = "oldest_debt_first"
 JUDGED = frozenset({DocumentReason.COMPANY.value, *(reason.value for reason in Unclear)})
 """Reasons with which a company's payment stands on the work list."""
+DECIDABLE = JUDGED | {DocumentReason.LOOKS_LIKE.value}
+"""Those with which people may allocate one: that it is no second telling of another is theirs to find out."""
 
 log = structlog.get_logger(__name__)
 
@@ -181,7 +183,7 @@ class CompanyPayments:
 
         Contract: PSC-3.2.4-4
         """
-        item = await self._work_list.company_item(item_id, JUDGED)
+        item = await self._work_list.company_item(item_id, DECIDABLE)
         total = Tiyn(sum(line.amount for line in named))
         if total != item.amount:
             raise SumsDifferError(total=total, amount=item.amount)
@@ -205,7 +207,7 @@ class CompanyPayments:
 
         Contract: PSC-3.2.4-4
         """
-        item = await self._work_list.company_item(item_id, JUDGED)
+        item = await self._work_list.company_item(item_id, DECIDABLE)
         shares = await proposals.accepted(item, mark)
         named = f"proposal {mark}"
         return await self._credit(

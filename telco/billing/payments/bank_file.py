@@ -14,7 +14,7 @@ from datetime import date, datetime
 
 from telco.billing.payments import rules
 from telco.billing.payments.errors import BankFileError
-from telco.billing.payments.model import BankDocument, BankFile
+from telco.billing.payments.model import BankDocument, BankFile, BankForm
 from telco.kernel.i18n import Text
 from telco.kernel.money import Tiyn
 from telco.ledger.model import MAX_MONEY
@@ -68,7 +68,7 @@ def parse_bank_file(raw: bytes) -> BankFile:
     for number, line in lines:
         if line == _END_FILE:
             _nothing_follows(lines)
-            return BankFile(account, tuple(documents))
+            return BankFile(BankForm.EXCHANGE, account, tuple(documents))
         key, _, _ = line.partition("=")
         if key == _BEGIN_ACCOUNT:
             _section(lines, number, _END_ACCOUNT)

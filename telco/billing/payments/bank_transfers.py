@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 import structlog
 
-from telco.billing.payments import rules, store
-from telco.billing.payments.bank_file import parse_bank_file
+from telco.billing.payments import rules, store, twins
 from telco.billing.payments.errors import BankAccountUnknownError, BankFileUnknownError
 from telco.billing.payments.model import (
     BANK_ITEM,
     BankDocument,
+    BankFile,
     BankFileId,
+    BankForm,
     Channel,
     DocumentReason,
     NewPayment,
@@ -31,8 +33,8 @@ from telco.billing.payments.model import (
     TakenFile,
     Target,
 )
-from telco.billing.payments.mt940 import is_mt940, parse_mt940
 from telco.billing.payments.service import Payments
+from telco.billing.payments.statements import parse_statement
 from telco.billing.payments.store import Q
 from telco.db.pool import Connection, Database, Record
 from telco.kernel.calendar import Calendar
@@ -62,7 +64,7 @@ class BankTransfers:
         )
 
     async def take(self, raw: bytes, file_name: str, *, actor: str) -> TakenFile:
-        """Take a bank file; the same file again, or the same document in another, changes nothing.
+        """Take a bank file; the same file again, or the same document in another or in its other form, changes nothing.
 
         Raises:
             BankFileError: the file cannot be read; nothing of it was taken.
@@ -70,7 +72,7 @@ class BankTransfers:
 
         Contract: PSC-4.1
         """
-        file = await asyncio.to_thread(parse_mt940 if is_mt940(raw) else parse_bank_file, raw)
+        file = await asyncio.to_thread(parse_statement, raw)
         accounts = await self._accounts()
         if file.account not in accounts:
             raise BankAccountUnknownError(account=file.account)
@@ -89,9 +91,9 @@ class BankTransfers:
             )
             if file_id is None:
                 return BankFileId(await connection.fetchval(Q.bank_file_by_digest, digest)), True
-            await self._record(connection, BankFileId(file_id), incoming, now)
+            await self._record(connection, BankFileId(file_id), file, incoming, now)
             for document in reversals:
-                item = self._item(_key(document), document, None, DocumentReason.REVERSED)
+                item = self._item(_key(file.form, document), document, None, DocumentReason.REVERSED)
                 await store.open_item(connection, item, now)
             return BankFileId(file_id), False
 
@@ -100,22 +102,52 @@ class BankTransfers:
         return await self.file(file_id, replayed=replayed)
 
     async def _record(
-        self, connection: Connection, file_id: BankFileId, incoming: Sequence[BankDocument], now: datetime
+        self,
+        connection: Connection,
+        file_id: BankFileId,
+        file: BankFile,
+        incoming: Sequence[BankDocument],
+        now: datetime,
     ) -> None:
-        """Record documents that are new; of those known already, see whether they tell the same."""
-        keyed = [(_key(document), document) for document in incoming]
-        new_lines = await store.insert_documents(connection, file_id, keyed)
+        """Record documents that are new; of those known already, see whether they tell the same.
+
+        One file of an account at a time, so that both forms at once see each other.
+        """
+        await store.lock_external(connection, Channel.BANK, file.account, "documents")
+        keyed = [(_key(file.form, document), document) for document in incoming]
+        like = await self._tell_again(connection, file_id, file, keyed)
+        told = {row["document_key"] for row in await connection.fetch(Q.documents_by_key, [key for key, _ in keyed])}
+        new = [(key, document) for key, document in keyed if key not in told]
+        new_lines = await store.insert_documents(connection, file_id, file.form, new, like)
         known = [(key, document) for key, document in keyed if document.line not in new_lines]
         rows = await connection.fetch(Q.documents_by_key, [key for key, _ in known])
         by_key = {row["document_key"]: row for row in rows}
         for key, document in known:
             row = by_key[key]
-            first = store.document_of(row)
-            if (first.amount, first.purpose) != (document.amount, document.purpose):
+            if (row["amount_tiyn"], row["purpose"]) != (document.amount, document.purpose):
                 await store.open_item(connection, self._differs(key, document), now)
-            elif first.received_on is None and document.received_on is not None:
-                await self._received(connection, row["document_id"], key, document, now)
+            elif row["received_on"] is None and document.received_on is not None:
+                await self._received(connection, row["document_id"], row["first_key"], document, now)
         await connection.execute(Q.set_repeated, file_id, len(known))
+
+    async def _tell_again(
+        self, connection: Connection, file_id: BankFileId, file: BankFile, keyed: Sequence[tuple[str, BankDocument]]
+    ) -> dict[str, int]:
+        """Keep what the bank's other form told of already, and return what the others look like."""
+        if not keyed:
+            return {}
+        documents = dict(reversed(keyed))  # of the same document twice, the first
+        for row in await connection.fetch(Q.documents_by_key, list(documents)):
+            del documents[row["document_key"]]
+        days = [document.document_date for _, document in keyed]
+        around = timedelta(days=2 * twins.MOST_DAYS)
+        amounts = list({document.amount for document in documents.values()})
+        rows = await connection.fetch(
+            Q.untold_documents, file.account, file.form, amounts, min(days) - around, max(days) + around
+        )
+        same, like = twins.pair(documents, {row["document_id"]: store.document_of(row) for row in rows})
+        await store.insert_tellings(connection, file_id, documents, same)
+        return like
 
     async def _received(
         self, connection: Connection, document_id: int, key: str, document: BankDocument, now: datetime
@@ -143,13 +175,16 @@ class BankTransfers:
         row = await self._database.fetchrow(Q.document, document_id)
         assert row is not None
         key, document = row["document_key"], store.document_of(row)
-        decided = await self._decide(document, accounts)
+        decided = await self._decide(document, accounts, doubtful=row["like_id"] is not None)
 
         async def body(connection: Connection) -> bool:
             if await connection.fetchval(Q.lock_pending, document_id) is None:
                 return False
             if isinstance(decided, DocumentReason):
-                await store.open_item(connection, self._item(key, document, document_id, decided), self._clock.now())
+                item = self._item(key, document, document_id, decided)
+                if decided is DocumentReason.LOOKS_LIKE:
+                    item = await self._doubt(connection, item, row["like_id"])
+                await store.open_item(connection, item, self._clock.now())
                 await connection.execute(Q.set_document, document_id, "work_list", None)
                 return True
             named, target = decided
@@ -160,8 +195,18 @@ class BankTransfers:
 
         return await self._database.transact("payments.finish_document", body)
 
-    async def _decide(self, document: BankDocument, accounts: frozenset[str]) -> DocumentReason | tuple[str, Target]:
-        decision = rules.decide_document(document, accounts)
+    async def _doubt(self, connection: Connection, item: NewWorkItem, like_id: int) -> NewWorkItem:
+        """Name in an item what it looks like: the document, and its payment where it is credited."""
+        like = await connection.fetchrow(Q.document, like_id)
+        assert like is not None
+        names = ("document_id", "number", "state", "payment_id")
+        facts = {"looks_like": {**{name: like[name] for name in names}, "document_date": str(like["document_date"])}}
+        return replace(item, payment_id=like["payment_id"], facts={**(item.facts or {}), **facts})
+
+    async def _decide(
+        self, document: BankDocument, accounts: frozenset[str], *, doubtful: bool
+    ) -> DocumentReason | tuple[str, Target]:
+        decision = rules.decide_document(document, accounts, doubtful=doubtful)
         if isinstance(decision, DocumentReason):
             return decision
         async with self._database.acquire() as connection:
@@ -241,12 +286,13 @@ class BankTransfers:
         return store.taken_file_of(row, replayed=replayed)
 
 
-def _key(document: BankDocument) -> str:
-    """Name a document as the bank does: whose order to whom, its number and day.
+def _key(form: BankForm, document: BankDocument) -> str:
+    """Name a document as the bank does in this form: whose order to whom, its number and day.
 
     The sum is left out on purpose, so that the same order with another sum is noticed instead of credited again.
     """
     parts = (
+        *([] if form is BankForm.EXCHANGE else [form]),
         document.receiver_account,
         document.payer_account,
         document.payer_id,

@@ -297,12 +297,30 @@ class BankDocument:
     """The bank took back what it had credited."""
 
 
+class BankForm(StrEnum):
+    """The forms in which banks write what happened on an account."""
+
+    EXCHANGE = "1c"
+    """``1CClientBankExchange``"""
+    MT940 = "mt940"
+
+
 @dataclass(frozen=True, slots=True)
 class BankFile:
-    """A file of the exchange format, read."""
+    """A file of the bank, read."""
 
+    form: BankForm
     account: str
     documents: tuple[BankDocument, ...]
+
+
+class Likeness(StrEnum):
+    """How a document of one form of the bank's files stands to one of the other form."""
+
+    SAME = "same"
+    """The same transfer, told again."""
+    PROBABLE = "probable"
+    """It may be the same: people find out."""
 
 
 class DocumentReason(StrEnum):
@@ -323,6 +341,8 @@ class DocumentReason(StrEnum):
     DIFFERS = "differs"
     """A document of this number, day and payer came before with another sum or purpose."""
     SUM_LIMITS = "sum_limits"
+    LOOKS_LIKE = "looks_like"
+    """Probably what the bank's other form told of already, which the item names: a second payment, or none."""
     REVERSED = "reversed"
     """The bank took back what it had credited: it brings no money."""
 

@@ -13,7 +13,7 @@ from datetime import date
 
 from telco.billing.payments.bank_file import MAX_BYTES, MAX_DOCUMENTS, MAX_LINE, MAX_PURPOSE
 from telco.billing.payments.errors import BankFileError
-from telco.billing.payments.model import BankDocument, BankFile
+from telco.billing.payments.model import BankDocument, BankFile, BankForm
 from telco.kernel.i18n import Text
 from telco.kernel.money import Tiyn
 from telco.ledger.model import MAX_MONEY
@@ -89,7 +89,7 @@ def parse_mt940(raw: bytes) -> BankFile:
             raise BankFileError(line=documents[MAX_DOCUMENTS].line, why=why)
     if not account:
         raise BankFileError(line=1, why=Text("this is not a file of the format {format}.", format="MT940"))
-    return BankFile(account, tuple(documents))
+    return BankFile(BankForm.MT940, account, tuple(documents))
 
 
 def _lines(raw: bytes) -> Iterator[tuple[int, str]]:

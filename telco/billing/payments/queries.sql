@@ -176,21 +176,39 @@ from payments.bank_file f where f.file_id = $1;
 -- name: insert_documents
 -- The documents of a file that no earlier one told of.
 insert into payments.bank_document
-    (file_id, line, document_key, our_account, payer_account, payer_id, payer_name, number, document_date, received_on,
-     amount_tiyn, purpose)
-select $1, * from unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                         $9::date[], $10::date[], $11::bigint[], $12::text[])
+    (file_id, form, line, document_key, our_account, payer_account, payer_id, payer_name, number, document_date,
+     received_on, amount_tiyn, purpose, like_id)
+select $1, $2, * from unnest($3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                             $10::date[], $11::date[], $12::bigint[], $13::text[], $14::bigint[])
 on conflict on constraint bank_document_key do nothing
 returning line;
 
 -- name: documents_by_key
--- Documents that are known already.
-select * from payments.bank_document where document_key = any($1::text[]);
+-- Documents that are known already, by what names them in either form of the bank's files.
+select document_key, document_id, document_key as first_key, amount_tiyn, purpose, received_on
+from payments.bank_document where document_key = any($1::text[])
+union all
+select t.document_key, d.document_id, d.document_key, d.amount_tiyn, t.purpose, d.received_on
+from payments.bank_telling t join payments.bank_document d using (document_id) where t.document_key = any($1::text[]);
+
+-- name: untold_documents
+-- Documents of these sums around these days that only the other form of the bank's files told of.
+select d.* from payments.bank_document d
+where d.our_account = $1 and d.form <> $2 and d.amount_tiyn = any($3::bigint[]) and d.document_date between $4 and $5
+  and not exists (select from payments.bank_telling t where t.document_id = d.document_id)
+order by d.document_id;
+
+-- name: insert_tellings
+-- What the other form of the bank's files tells of documents that are known.
+insert into payments.bank_telling (file_id, document_key, document_id, line, purpose)
+select $1, * from unnest($2::text[], $3::bigint[], $4::int[], $5::text[]);
 
 -- name: mark_received
--- The bank has credited a document that an earlier file told of as ordered only.
-update payments.bank_document set received_on = $2, state = 'pending'
-where document_id = $1 and received_on is null and state = 'work_list' returning document_id;
+-- The bank has credited a document that an earlier file told of as ordered only; it may be what looked like it.
+update payments.bank_document d
+set received_on = $2, state = 'pending',
+    like_id = coalesce(d.like_id, (select min(l.document_id) from payments.bank_document l where l.like_id = $1))
+where d.document_id = $1 and d.received_on is null and d.state = 'work_list' returning d.document_id;
 
 -- name: pending_documents
 -- Documents that wait to be credited, the oldest first.

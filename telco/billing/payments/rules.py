@@ -154,15 +154,19 @@ def is_person(payer_id: str) -> bool:
     return True
 
 
-def decide_document(document: BankDocument, our_accounts: Iterable[str]) -> DocumentReason | str:
+def decide_document(
+    document: BankDocument, our_accounts: Iterable[str], *, doubtful: bool = False
+) -> DocumentReason | str:
     """Say which number or account a document's money is for, or why somebody has to decide.
+
+    It is `doubtful` when it may be a transfer that the bank told of already.
 
     Contract: PSC-4.1, PSC-3.2.4-4
     """
     if document.receiver_account not in our_accounts:
         return DocumentReason.NOT_OUR_ACCOUNT
-    if document.received_on is None:
-        return DocumentReason.NOT_RECEIVED
+    if document.received_on is None or doubtful:
+        return DocumentReason.NOT_RECEIVED if document.received_on is None else DocumentReason.LOOKS_LIKE
     if is_company(document.payer_id):
         return DocumentReason.COMPANY
     if not is_person(document.payer_id):

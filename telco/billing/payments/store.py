@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 from telco.billing.payments.model import (
     BankDocument,
     BankFileId,
+    BankForm,
     Channel,
     Correction,
     CorrectionId,
@@ -236,12 +237,17 @@ def taken_file_of(row: Record, *, replayed: bool) -> TakenFile:
 
 
 async def insert_documents(
-    connection: Connection, file_id: BankFileId, documents: Sequence[tuple[str, BankDocument]]
+    connection: Connection,
+    file_id: BankFileId,
+    form: BankForm,
+    documents: Sequence[tuple[str, BankDocument]],
+    like: Mapping[str, int],
 ) -> set[int]:
-    """Record documents by key and return the lines of those that were new."""
+    """Record documents by key, with those that they look like, and return the lines of those that were new."""
     rows = await connection.fetch(
         Q.insert_documents,
         file_id,
+        form,
         [document.line for _, document in documents],
         [key for key, _ in documents],
         [document.receiver_account for _, document in documents],
@@ -253,8 +259,23 @@ async def insert_documents(
         [document.received_on for _, document in documents],
         [document.amount for _, document in documents],
         [document.purpose for _, document in documents],
+        [like.get(key) for key, _ in documents],
     )
     return {row["line"] for row in rows}
+
+
+async def insert_tellings(
+    connection: Connection, file_id: BankFileId, documents: Mapping[str, BankDocument], same: Mapping[str, int]
+) -> None:
+    """Keep the keys by which documents that are known are told of in the other form of the bank's files."""
+    await connection.execute(
+        Q.insert_tellings,
+        file_id,
+        list(same),
+        list(same.values()),
+        [documents[key].line for key in same],
+        [documents[key].purpose for key in same],
+    )
 
 
 def document_of(row: Record) -> BankDocument:

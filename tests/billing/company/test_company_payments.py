@@ -27,6 +27,7 @@ from telco.subscribers.model import EndGround, Subscriber
 from tests.billing.company.conftest import ACCOUNTANT, COMPANY, Books
 from tests.billing.invoicing.conftest import charge, invoices, to
 from tests.billing.payments.bank import bank_file, document
+from tests.billing.payments.test_mt940 import statement
 from tests.world import CLERK
 
 OTHER = Order(COMPANY, "2", date(2026, 3, 1))
@@ -382,3 +383,19 @@ async def test_the_auditor_sees_what_is_lost(books: Books, harm: str, check: str
     await books.came("за связь", "500.00", "2")
     await books.world.database.fetch(harm)
     assert check in {finding.check for finding in (await books.companies.money_in())[1]}
+
+
+@pytest.mark.clause("PSC-4.1", "PSC-3.2.4-4")
+async def test_what_may_be_a_second_telling_is_for_people_and_can_be_shared_out(books: Books) -> None:
+    """The other form names the bank's own reference: neither purpose nor register allocates it by itself."""
+    one, other = await books.number_of(), await books.number_of()
+    await books.came(f"за {one.msisdn}", "900.00", "417")
+    entry = f":61:260301C900,NTRFNONREF//B-1\r\n:86:БИН {COMPANY} за {one.msisdn}"
+    await books.transfers.take(statement(entry, closing="C900,").encode(), "mt940", actor=ACCOUNTANT)
+    await books.companies.payments.process()
+    [item] = await books.waiting()
+    assert item.reason == "looks_like"
+    lines = [Named(one.msisdn, tenge(400)), Named(other.msisdn, tenge(500))]
+    await books.companies.payments.allocate(item.item_id, lines, actor=ACCOUNTANT, reason="two transfers")
+    assert [await books.world.main(number) for number in (one, other)] == [tenge(1300), tenge(500)]
+    assert await books.waiting() == []
