@@ -24,4 +24,4 @@ class EmailOffError(DomainError):
     """E-mail is not sent from here at present."""
 
     code = "email_off"
-    status = 503
+    status = 409  # not 503: nothing changes by trying again until the operator names a mail server

@@ -14,6 +14,7 @@ from telco.billing.statements import NoEmailError
 from telco.email.model import Sent
 from telco.email.rules import masked
 from telco.email.service import Email
+from telco.email.settings import EmailSettings
 from telco.kernel.i18n import Language
 from telco.kernel.money import MICRO, tenge
 from telco.kernel.units import MEGABYTE, Unit
@@ -325,6 +326,14 @@ async def test_without_an_address_it_is_said_clearly(handsets: Handsets) -> None
     with pytest.raises(NoEmailError):
         await statements.send(found, date(2026, 3, 1), Language.RU)
     assert await mails(handsets) == []
+
+
+async def test_without_a_mail_server_it_is_said_and_not_tried_again(handsets: Handsets) -> None:
+    who = await handsets.accede("kcell-start")
+    handsets.statements._email = Email(handsets.database, handsets.clock, EmailSettings())
+    answer = "Письма сейчас не отправляются."
+    assert await handsets.sms(who, "выписка 1 да") == answer
+    assert await handsets.page(who, "*111*6*5*1#") == answer
 
 
 async def forget_email(handsets: Handsets, who: Accession) -> None:
