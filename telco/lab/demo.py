@@ -8,6 +8,7 @@ import signal
 import sys
 from typing import Final
 
+import asyncpg
 import uvloop
 
 from telco import settings as configuration
@@ -37,7 +38,7 @@ def run(*, fresh: bool = False, once: bool = False) -> int:
     """
     terminal = Terminal(sys.stdout)
     # The demo's own variables: the service's settings refuse names that they do not know.
-    home = home_of(os.environ.pop("TELCO_HOME", ".telco"))
+    home = home_of(os.environ.pop("TELCO_HOME", ""))
     port = os.environ.pop("TELCO_LAB_PORT", "8081")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the loop takes over
     try:
@@ -52,6 +53,9 @@ def run(*, fresh: bool = False, once: bool = False) -> int:
                     return runner.run(_run(home, terminal, page_port, once=once))
     except MigrationError as error:
         terminal.error(f"telco demo: {error} Data of another version? telco demo --fresh starts over.")
+        return EXIT_USAGE
+    except asyncpg.InsufficientResourcesError as error:  # no space on the disk, most of all
+        terminal.error(f"telco demo: PostgreSQL cannot go on: {error}")
         return EXIT_USAGE
     except (HomeInUseError, PortInUseError, DomainError, OSError) as error:
         terminal.error(f"telco demo: {error}")

@@ -9,7 +9,7 @@ import asyncpg
 import psutil
 import pytest
 
-from telco.db.embedded import EmbeddedPostgres, EmbeddedRedis
+from telco.db.embedded import EmbeddedPostgres, EmbeddedRedis, ServerNotStartedError
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,21 @@ async def test_another_users_lock_file_keeps_nobody_from_stopping(
     server.stop()
     server.start()
     assert await count(server) > 0
+
+
+async def test_a_directory_with_a_space_and_a_plus_in_its_path_will_do(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path / "my project + data & more", {"shared_buffers": "16MB"})
+    server.start()
+    try:
+        assert await count(server) == 1
+    finally:
+        server.stop()
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "somebody's.txt").write_text("here before")
+    with pytest.raises(ServerNotStartedError, match=r"a directory of its own: \d+ MB are free there"):
+        EmbeddedPostgres(tmp_path).start()
 
 
 def test_redis_leaves_nothing_behind(tmp_path: Path) -> None:
