@@ -222,5 +222,5 @@ def page_port_of(text: str) -> int:
 
 
 def home_of(text: str) -> Home:
-    """Return the demo's directory."""
-    return Home(Path(text).expanduser())
+    """Return the demo's directory; an empty text names none, as an empty variable of the shell does."""
+    return Home(Path(text or ".telco").expanduser())

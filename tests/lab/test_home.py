@@ -10,6 +10,7 @@ import pytest
 
 from telco.lab.cards import DemoCard
 from telco.lab.home import Home, HomeInUseError
+from telco.lab.world import home_of
 
 
 def test_secrets_are_made_once_and_readable_for_the_owner_only(tmp_path: Path) -> None:
@@ -24,6 +25,10 @@ def test_secrets_are_made_once_and_readable_for_the_owner_only(tmp_path: Path) -
     assert not again.fresh
     assert again.secret("staff_pepper") == pepper
     assert again.secret("cards_pepper") != pepper
+
+
+def test_an_empty_variable_names_no_directory() -> None:
+    assert home_of("").directory == Path(".telco").absolute()
 
 
 def test_keys_cards_and_batches_are_remembered(tmp_path: Path) -> None:
