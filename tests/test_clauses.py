@@ -131,6 +131,7 @@ def test_the_report_has_a_line_a_clause_and_the_totals(project: Callable[..., Pa
         "",
         "TST  done   0  open   3  of   3",
         "ONE  done   0  open   1  of   1",
+        "1 of them: tests that have not run here. They run by make test; then make clauses counts them.",
     ]
 
 
