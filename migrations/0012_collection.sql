@@ -16,6 +16,8 @@ insert into collection.term (name, valid_from, value) values
     ('found_debt_wd', '2000-01-01', 10),           -- PSC-7.6, working days
     ('end_after_months', '2000-01-01', 2),         -- PSC-6.3.3, calendar months
     ('found_debt_watch_days', '2000-01-01', 1095), -- how long ended accounts are watched for debts found later
+    ('sms_from_minute', '2000-01-01', 540),        -- reminders and notices by SMS go out from 09:00 ...
+    ('sms_until_minute', '2000-01-01', 1260),      -- ... to before 21:00, as the clocks of Kazakhstan show it
     ('least_debt_tiyn', '2000-01-01', 10000);      -- below 100 tenge nobody is suspended or handed to a collector
 
 -- The dunning steps: what, when relative to the due date, by which channel. A step's row holds for debts due from its day on.
@@ -74,7 +76,8 @@ create table collection.debt (
     state             text        not null default 'open'
         constraint debt_state_check check (state in ('open', 'paid', 'withdrawn')),
     closed_at         timestamptz,
-    next_on           date,       -- when something is to be done next
+    next_at           timestamptz, -- when something is to be done next
+    notice_again      boolean     not null default false, -- an objection was refused, and the notice waits for the morning
     noticed_on        date,
     answer_until      date,       -- the last day to pay or to object
     acknowledged_at   timestamptz,
@@ -84,9 +87,9 @@ create table collection.debt (
     constraint debt_kind_invoice_check check ((kind = 'invoice') = (invoice_id is not null)),
     constraint debt_closed_check check ((state = 'open') = (closed_at is null)),
     constraint debt_noticed_check check ((noticed_on is null) = (answer_until is null)),
-    constraint debt_open_check check (state = 'open' or (next_on is null and post_on is null and suspended_at is null))
+    constraint debt_open_check check (state = 'open' or (next_at is null and post_on is null and suspended_at is null))
 );
-create index debt_next on collection.debt (next_on, debt_id) where state = 'open' and next_on is not null;
+create index debt_next on collection.debt (next_at, debt_id) where state = 'open' and next_at is not null;
 create index debt_account on collection.debt (shard, account_id, debt_id);
 create index debt_overdue on collection.debt (debt_id) where state = 'open' and case_id is not null;
 create index debt_case on collection.debt (case_id) where case_id is not null;

@@ -1,7 +1,7 @@
 -- name: step_missed
 -- Open debts for which something was to be done on a day that is over.
-select shard, account_id, 'debt ' || number || ' waits since ' || next_on as detail
-from collection.debt where state = 'open' and next_on < $1 order by debt_id limit $2;
+select shard, account_id, 'debt ' || number || ' waits since ' || next_at as detail
+from collection.debt where state = 'open' and (next_at at time zone 'Asia/Almaty')::date < $1 order by debt_id limit $2;
 
 -- name: end_missed
 -- Contracts that were to end on a day that is over.

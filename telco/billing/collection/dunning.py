@@ -16,6 +16,7 @@ from telco.billing.collection.errors import PenaltyRefusedError
 from telco.billing.collection.model import (
     Action,
     Channel,
+    DayUnit,
     Debt,
     DebtKind,
     DebtState,
@@ -43,6 +44,8 @@ from telco.subscribers.model import Ground, by_system
 from telco.subscribers.service import Subscribers
 
 ORIGIN = by_system("collection", "PSC-3.1.5.1")
+NOTICE_AGAIN = Step("notice", Action.NOTICE, 1, DayUnit.CALENDAR, Channel.SMS)
+"""What a refused objection is followed by where the steps have no notice any more."""
 TOPICS: Mapping[Action, str] = {Action.REMIND: "collection.reminder", Action.NOTICE: "collection.notice"}
 
 
@@ -83,6 +86,8 @@ class _Work:
     taken: set[str]
     disputed: bool
     decisions: Sequence[Decision] = ()
+    morning: datetime | None = None
+    """When a step by SMS that is due can be taken; None where none waits."""
 
 
 class Dunning:
@@ -172,7 +177,7 @@ class Dunning:
             debts = [replace(debt, penalty=await self._give_back(conn, debt)) for debt in debts]
         await conn.fetch(Q.withdraw, [debt.debt_id for debt in debts], today, reason)
         closed = [
-            replace(debt, state=state, closed_at=now, next_on=None, post_on=None, suspended_at=None) for debt in debts
+            replace(debt, state=state, closed_at=now, next_at=None, post_on=None, suspended_at=None) for debt in debts
         ]
         await store.save_debts(conn, closed)
         await store.settle_cases(conn, (debt.case_id for debt in closed), now)
@@ -198,13 +203,14 @@ class Dunning:
                 {step.step for step in taken[debt.debt_id]},
                 debt.debt_id in disputed,
             )
-            facts = Facts(work.standing.open, work.taken, work.disputed)
+            facts = Facts(work.standing.open, work.taken, work.disputed or debt.notice_again)
             work.decisions = rules.due_steps(debt, facts, work.steps, work.terms, today, self._calendar)
+            await self._wait_for_morning(conn, work, holders[debt.account])
             works.append(work)
         run.merge(await self._take(conn, works, holders))
         await self._post_due(conn, works, known, run)
         for work in works:
-            next_on = rules.next_day(
+            next_day = rules.next_day(
                 work.debt,
                 work.steps,
                 work.taken,
@@ -212,10 +218,53 @@ class Dunning:
                 self._calendar,
                 disputed=disputed.get(work.debt.debt_id, False),
             )
-            work.debt = replace(work.debt, next_on=next_on)
+            nexts = [work.morning, None if next_day is None else self._calendar.start_of_day(next_day)]
+            next_at = min((moment for moment in nexts if moment is not None), default=None)
+            work.debt = replace(work.debt, next_at=next_at)
         await store.save_debts(conn, [work.debt for work in works])
         await self._suspend_cases(conn, works, now)
         return run
+
+    async def _wait_for_morning(self, conn: Connection, work: _Work, holder: Holder) -> None:
+        """Leave what goes by SMS for the hours in which it may; a notice that waited for them is given.
+
+        Contract: PSC-3.1.4, PSC-3.1.4-1
+        """
+        now = self._clock.now()
+        morning = rules.sms_from(now, work.terms, self._calendar)
+        if work.debt.notice_again:
+            work.debt = await self.renew_notice(conn, work.debt, holder, work.standing.open, work.steps, work.terms)
+        if morning == now:
+            return
+        ready = [
+            decision
+            for decision in work.decisions
+            if decision.lapsed or self.channel(decision.step, holder) is not Channel.SMS
+        ]
+        if len(ready) < len(work.decisions) or work.debt.notice_again:
+            work.morning = morning
+        work.decisions = ready
+
+    async def renew_notice(
+        self, conn: Connection, debt: Debt, holder: Holder, open_tiyn: Tiyn, steps: Sequence[Step], terms: Terms
+    ) -> Debt:
+        """Give the notice again after a refused objection, or note that it waits for the morning.
+
+        Its term runs from the day on which it is given; by letter there is none. Contract: PSC-3.1.4-1
+        """
+        step = next((step for step in steps if step.action is Action.NOTICE), NOTICE_AGAIN)
+        channel, now, today = self.channel(step, holder), self._clock.now(), self.today()
+        debt = replace(debt, noticed_on=None, answer_until=None, next_at=now, notice_again=False)
+        if channel is Channel.LETTER:
+            await self.write(conn, [Letter(debt, holder, open_tiyn, step)])
+            return debt
+        morning = rules.sms_from(now, terms, self._calendar)
+        if channel is Channel.SMS and morning > now:
+            return replace(debt, next_at=morning, notice_again=True)
+        until = rules.answer_until(today, terms, self._calendar)
+        debt = replace(debt, noticed_on=today, answer_until=until)
+        await self.tell(conn, [Message(debt, holder, open_tiyn, step, channel)])
+        return debt
 
     async def _in_cases(self, conn: Connection, debts: Sequence[Debt]) -> list[Debt]:
         """Put debts that are overdue since the last run into the open case of their account."""

@@ -78,3 +78,10 @@ class CollectionTermError(DomainError):
     status = 422
     name: str
     known: str
+
+
+class SmsWindowError(DomainError):
+    """The hours for SMS begin before they end, in minutes of the day: 0 to 1440."""
+
+    code = "collection_sms_window"
+    status = 422

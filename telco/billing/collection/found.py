@@ -105,7 +105,7 @@ class FoundDebts:
                 amount,
                 max(min(amount, earlier["penalties"]), 0),
                 self._clock.now(),
-                due_on,
+                self._calendar.start_of_day(due_on),
                 rules.first_posting(due_on),
             )
             assert row is not None

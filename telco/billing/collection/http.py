@@ -191,7 +191,7 @@ def _step_routes(api: Api, collection: Collection) -> None:
         "/v1/collection/figures/{name}",
         roles={Role.ADMIN},
         body=TermIn,
-        errors=[e.CollectionTermError],
+        errors=[e.CollectionTermError, e.SmsWindowError],
         summary="Set a figure of collection",
         tags=_STEPS,
     )(set_term)

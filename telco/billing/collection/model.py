@@ -74,6 +74,10 @@ class Terms(NamedTuple):
     found_debt_wd: int
     end_after_months: int
     found_debt_watch_days: int
+    sms_from_minute: int
+    """Of the day in Kazakhstan: from here on debtors are told by SMS ..."""
+    sms_until_minute: int
+    """... to before here; at other hours it waits for the morning."""
     least_debt_tiyn: int
 
 
@@ -112,7 +116,7 @@ class Debt:
     """One more each time that it is unpaid again after it was paid: its steps begin anew."""
     state: DebtState
     closed_at: datetime | None
-    next_on: date | None
+    next_at: datetime | None
     noticed_on: date | None
     answer_until: date | None
     """The last day to pay or to object after the notice."""
@@ -121,6 +125,8 @@ class Debt:
     post_on: date | None
     penalty: Tiyn
     """Posted so far."""
+    notice_again: bool = False
+    """An objection was refused, and the notice that follows waits for the morning."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from telco.billing.collection import rules, store
-from telco.billing.collection.dunning import Dunning, Letter, Message
+from telco.billing.collection.dunning import Dunning
 from telco.billing.collection.errors import (
     DebtClosedError,
     DebtUnknownError,
@@ -18,7 +18,7 @@ from telco.billing.collection.errors import (
     ObjectionOpenError,
     ObjectionUnknownError,
 )
-from telco.billing.collection.model import Action, Channel, DayUnit, Debt, DebtKind, DebtState, Objection, Step
+from telco.billing.collection.model import Debt, DebtKind, DebtState, Objection
 from telco.billing.collection.store import Q
 from telco.billing.errors import RequestReusedError
 from telco.billing.invoicing.credit_notes import CreditNotes
@@ -30,9 +30,6 @@ from telco.kernel.clock import Clock
 from telco.kernel.ids import AccountRef
 from telco.kernel.money import Tiyn
 from telco.subscribers.service import Subscribers
-
-NOTICE_AGAIN = Step("notice", Action.NOTICE, 1, DayUnit.CALENDAR, Channel.SMS)
-"""Where the steps have no notice any more."""
 
 
 class Objections:
@@ -188,7 +185,7 @@ class Objections:
             await self._dunning.close(connection, [debt], known, DebtState.WITHDRAWN, "withdrawn")
         else:
             lowered = await self._dunning.lower_penalty(connection, debt, known, objection.objection_id)
-            await store.save_debts(connection, [replace(lowered, next_on=self._dunning.today())])
+            await store.save_debts(connection, [replace(lowered, next_at=self._clock.now())])
 
     async def _lower(self, connection: Connection, debt: Debt, objection: Objection, amount: Tiyn | None) -> None:
         assert objection.decided_by is not None
@@ -211,21 +208,12 @@ class Objections:
         )
 
     async def _notice_again(self, connection: Connection, debt: Debt, open_tiyn: Tiyn) -> None:
-        """Give the notice again after a refused objection; its term runs from today, by letter there is none."""
-        versions = await store.step_versions(connection)
-        ladder = store.steps_for(versions, debt.due_on)
-        step = next((step for step in ladder if step.action is Action.NOTICE), NOTICE_AGAIN)
+        """Give the notice again after a refused objection, when it may be told."""
+        steps = store.steps_for(await store.step_versions(connection), debt.due_on)
+        terms = (await store.terms(connection, [debt.due_on]))[debt.due_on]
         holder = (await self._subscribers.accounts.holders(connection, [debt.account]))[debt.account]
-        channel, today = self._dunning.channel(step, holder), self._dunning.today()
-        if channel is Channel.LETTER:
-            debt = replace(debt, noticed_on=None, answer_until=None, next_on=today)
-            await self._dunning.write(connection, [Letter(debt, holder, open_tiyn, step)])
-        else:
-            terms = (await store.terms(connection, [debt.due_on]))[debt.due_on]
-            until = rules.answer_until(today, terms, self._calendar)
-            debt = replace(debt, noticed_on=today, answer_until=until, next_on=today)
-            await self._dunning.tell(connection, [Message(debt, holder, open_tiyn, step, channel)])
-        await store.save_debts(connection, [debt])
+        renewed = await self._dunning.renew_notice(connection, debt, holder, open_tiyn, steps, terms)
+        await store.save_debts(connection, [renewed])
 
     async def get(self, objection_id: int) -> Objection:
         """Read an objection.

@@ -5,6 +5,10 @@ select day, name, value from (
     from unnest($1::date[]) as d (day) join collection.term t on t.valid_from <= d.day) as known
 where newest = 1;
 
+-- name: term_days
+-- A day and the later ones on which a figure changes.
+select $1::date as valid_from union select valid_from from collection.term where valid_from > $1;
+
 -- name: set_term
 -- A figure from a day on.
 insert into collection.term (name, valid_from, value) values ($1, $2, $3)
@@ -24,21 +28,21 @@ on conflict (code, valid_from) do update set action = excluded.action, offset_da
 -- name: enrol
 -- Debts that are new here begin; one that was paid and is not any more begins again where it stopped.
 insert into collection.debt as d (shard, account_id, kind, invoice_id, number, subscriber_id, due_on, total_tiyn,
-    penalty_part_tiyn, opened_at, next_on, post_on)
+    penalty_part_tiyn, opened_at, next_at, post_on)
 select shard, account_id, 'invoice', invoice_id, number, subscriber_id, due_on, total_tiyn, penalty_part_tiyn, $10, $11,
     post_on
 from unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::date[], $7::bigint[], $8::bigint[],
     $9::date[]) as b (shard, account_id, invoice_id, number, subscriber_id, due_on, total_tiyn, penalty_part_tiyn, post_on)
-on conflict (invoice_id) do update set state = 'open', closed_at = null, next_on = excluded.next_on,
+on conflict (invoice_id) do update set state = 'open', closed_at = null, next_at = excluded.next_at,
     post_on = excluded.post_on, case_id = null, round = d.round + 1, noticed_on = null, answer_until = null,
-    acknowledged_at = null
+    acknowledged_at = null, notice_again = false
 where d.state = 'paid'
 returning debt_id;
 
 -- name: add_found
 -- A debt found after the end of the contract.
 insert into collection.debt (shard, account_id, kind, number, subscriber_id, due_on, total_tiyn, penalty_part_tiyn,
-    opened_at, next_on, post_on)
+    opened_at, next_at, post_on)
 values ($1, $2, 'found', $3, $4, $5, $6, $7, $8, $9, $10) returning *;
 
 -- name: found_before
@@ -54,8 +58,8 @@ select exists (select 1 from collection.debt where shard = $1 and account_id = $
 
 -- name: lock_due
 -- Open debts for which something is to be done, the longest waiting first; those that another run holds are left to it.
-select * from collection.debt where state = 'open' and next_on <= $1
-order by next_on, debt_id limit $2 for update skip locked;
+select * from collection.debt where state = 'open' and next_at <= $1
+order by next_at, debt_id limit $2 for update skip locked;
 
 -- name: lock_of_account
 -- The open debts of an account.
@@ -84,12 +88,12 @@ select * from collection.debt where debt_id = $1;
 
 -- name: save_debts
 -- What a run decided of debts.
-update collection.debt d set case_id = n.case_id, state = n.state, closed_at = n.closed_at, next_on = n.next_on,
+update collection.debt d set case_id = n.case_id, state = n.state, closed_at = n.closed_at, next_at = n.next_at,
     noticed_on = n.noticed_on, answer_until = n.answer_until, acknowledged_at = n.acknowledged_at,
-    suspended_at = n.suspended_at, post_on = n.post_on, penalty_tiyn = n.penalty_tiyn
-from unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[], $5::date[], $6::date[], $7::date[], $8::timestamptz[],
-    $9::timestamptz[], $10::date[], $11::bigint[]) as n (debt_id, case_id, state, closed_at, next_on, noticed_on,
-    answer_until, acknowledged_at, suspended_at, post_on, penalty_tiyn)
+    suspended_at = n.suspended_at, post_on = n.post_on, penalty_tiyn = n.penalty_tiyn, notice_again = n.notice_again
+from unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::date[], $7::date[],
+    $8::timestamptz[], $9::timestamptz[], $10::date[], $11::bigint[], $12::boolean[]) as n (debt_id, case_id, state,
+    closed_at, next_at, noticed_on, answer_until, acknowledged_at, suspended_at, post_on, penalty_tiyn, notice_again)
 where d.debt_id = n.debt_id;
 
 -- name: taken_of

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import date
 
-from telco.billing.collection import lists, store
+from telco.billing.collection import lists, rules, store
 from telco.billing.collection.dunning import Dunning
-from telco.billing.collection.errors import CollectionTermError, DebtUnknownError, StepError
+from telco.billing.collection.errors import CollectionTermError, DebtUnknownError, SmsWindowError, StepError
 from telco.billing.collection.model import (
     Action,
     Channel,
@@ -175,6 +175,7 @@ class Register:
 
         Raises:
             CollectionTermError: there is no such figure, or its day is past.
+            SmsWindowError: on some day no minute would be left to tell debtors by SMS.
 
         Contract: PSC-5.4
         """
@@ -183,6 +184,9 @@ class Register:
 
         async def body(connection: Connection) -> None:
             await connection.execute(Q.set_term, name, valid_from, value)
+            days = [row["valid_from"] for row in await connection.fetch(Q.term_days, valid_from)]
+            if any(not rules.is_window(terms) for terms in (await store.terms(connection, days)).values()):
+                raise SmsWindowError()
             await audit.record(
                 connection,
                 at=self._clock.now(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from telco.billing.collection.model import Action, DayUnit, Debt, Step, Terms
 from telco.billing.invoicing.model import Change
@@ -111,6 +111,26 @@ def next_day(
     if debt.post_on is not None:
         days.append(max(debt.post_on, tomorrow))
     return min(days, default=None)
+
+
+def is_window(terms: Terms) -> bool:
+    """Whether the hours for SMS are minutes of one day, the first before the last."""
+    return terms.sms_from_minute < terms.sms_until_minute <= 24 * 60
+
+
+def sms_from(now: datetime, terms: Terms, calendar: Calendar) -> datetime:
+    """The moment from which a debtor may be told by SMS: now within the hours of the day for it, else the next morning.
+
+    From 09:00 to before 21:00: at 20:59 at once, at 21:00 tomorrow at 09:00, at 08:59 a minute later.
+    """
+    day = calendar.today(now)
+    opens, closes = (
+        calendar.start_of_day(day) + timedelta(minutes=minute)
+        for minute in (terms.sms_from_minute, terms.sms_until_minute)
+    )
+    if now < opens:
+        return opens
+    return now if now < closes else opens + timedelta(days=1)
 
 
 # Acknowledgment

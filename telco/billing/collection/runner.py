@@ -74,7 +74,7 @@ class CollectionRunner:
             async def body(connection: Connection, after: int = after) -> tuple[int, int]:
                 bills = await self._arrears.falling_due(connection, through, after, PAGE)
                 posts = [rules.first_posting(bill.due_on) for bill in bills]
-                begun = await store.enrol(connection, bills, posts, now=self._clock.now(), next_on=today)
+                begun = await store.enrol(connection, bills, posts, now=self._clock.now())
                 return (bills[-1].invoice_id if len(bills) == PAGE else 0), len(begun)
 
             after, begun = await self._database.transact("collection.enrol", body)
@@ -86,7 +86,7 @@ class CollectionRunner:
         while True:
 
             async def body(connection: Connection) -> Run | None:
-                debts = await store.lock_due(connection, self._dunning.today(), batch)
+                debts = await store.lock_due(connection, self._clock.now(), batch)
                 if not debts:
                     return None
                 return await self._dunning.work(connection, debts, await store.step_versions(connection))

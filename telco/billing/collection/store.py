@@ -76,9 +76,7 @@ def steps_for(versions: Iterable[StepVersion], due_on: date) -> list[Step]:
 # Debts
 
 
-async def enrol(
-    conn: Connection, bills: Sequence[Bill], post_on: Sequence[date], *, now: datetime, next_on: date
-) -> list[int]:
+async def enrol(conn: Connection, bills: Sequence[Bill], post_on: Sequence[date], *, now: datetime) -> list[int]:
     """Begin debts that are not known yet, and again those that were paid and are not any more; returns their ids."""
     rows = await conn.fetch(
         Q.enrol,
@@ -92,13 +90,13 @@ async def enrol(
         [bill.penalty_part for bill in bills],
         list(post_on),
         now,
-        next_on,
+        now,
     )
     return [row["debt_id"] for row in rows]
 
 
-async def lock_due(conn: Connection, today: date, limit: int) -> list[Debt]:
-    return [debt_of(row) for row in await conn.fetch(Q.lock_due, today, limit)]
+async def lock_due(conn: Connection, now: datetime, limit: int) -> list[Debt]:
+    return [debt_of(row) for row in await conn.fetch(Q.lock_due, now, limit)]
 
 
 async def lock_of_account(conn: Connection, account: AccountRef) -> list[Debt]:
@@ -124,13 +122,14 @@ async def save_debts(conn: Connection, debts: Sequence[Debt]) -> None:
                 "case_id",
                 "state",
                 "closed_at",
-                "next_on",
+                "next_at",
                 "noticed_on",
                 "answer_until",
                 "acknowledged_at",
                 "suspended_at",
                 "post_on",
                 "penalty",
+                "notice_again",
             ),
         )
 
@@ -155,13 +154,14 @@ def debt_of(row: Record) -> Debt:
         row["round"],
         DebtState(row["state"]),
         row["closed_at"],
-        row["next_on"],
+        row["next_at"],
         row["noticed_on"],
         row["answer_until"],
         row["acknowledged_at"],
         row["suspended_at"],
         row["post_on"],
         Tiyn(row["penalty_tiyn"]),
+        row["notice_again"],
     )
 
 

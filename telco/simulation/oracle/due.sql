@@ -52,3 +52,7 @@ union all
 select from subscribers.subscription s
 where s.settlement = 'credit' and s.state <> 'ended'
   and not exists (select from invoicing.account a where a.shard = s.shard and a.account_id = s.account_id)
+
+-- name: collection__run
+-- Debts about which something is due: in the morning, what is told by SMS and waited for it.
+select from collection.debt where state = 'open' and next_at <= $1

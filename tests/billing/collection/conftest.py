@@ -32,7 +32,8 @@ NEXT_DAY = """
 select least((select min(period_end) from invoicing.account where closed_at is null),
              (select min(due_on) - 3 from invoicing.open_amount o where open_tiyn > 0 and not exists (
                 select 1 from collection.debt d where d.invoice_id = o.invoice_id and d.state = 'open')),
-             (select min(next_on) from collection.debt), (select min(ends_on) from collection.dossier))
+             (select (min(next_at) at time zone 'Asia/Almaty')::date from collection.debt),
+             (select min(ends_on) from collection.dossier))
 """
 """The next day on which an accounting period ends, a debt begins or something is due about one."""
 

@@ -26,7 +26,7 @@ from telco.billing.collection.model import (
 )
 from telco.billing.collection.rules import Facts
 from telco.billing.invoicing.model import Change
-from telco.kernel.calendar import Calendar
+from telco.kernel.calendar import ZONE, Calendar
 from telco.kernel.ids import AccountId, AccountRef, SubscriberId
 from telco.kernel.money import Tiyn, tenge, to_decimal
 
@@ -38,6 +38,8 @@ TERMS = Terms(
     found_debt_wd=10,
     end_after_months=2,
     found_debt_watch_days=1095,
+    sms_from_minute=540,
+    sms_until_minute=1260,
     least_debt_tiyn=10_000,
 )
 DUE = date(2026, 3, 31)
@@ -75,7 +77,7 @@ def debt(
         round=1,
         state=DebtState.OPEN,
         closed_at=None,
-        next_on=None,
+        next_at=None,
         noticed_on=None if answer_until is None else answer_until - timedelta(days=7),
         answer_until=answer_until,
         acknowledged_at=acknowledged_at,
@@ -340,3 +342,20 @@ def test_what_comes_next() -> None:
     assert following(date(2026, 6, 30), *before) == date(2026, 7, 1)  # waits: looked at every day
     assert following(date(2026, 6, 30), *before, "hand_over", late=debt(post_on=date(2026, 7, 31))) == date(2026, 7, 31)
     assert following(date(2026, 8, 30), *before, "hand_over") is None
+
+
+@pytest.mark.parametrize(
+    ("at", "goes"),
+    [
+        ("2026-05-05 00:00", "2026-05-05 09:00"),
+        ("2026-05-05 08:59", "2026-05-05 09:00"),
+        ("2026-05-05 09:00", "2026-05-05 09:00"),
+        ("2026-05-05 20:59", "2026-05-05 20:59"),
+        ("2026-05-05 21:00", "2026-05-06 09:00"),
+        ("2026-12-31 23:59", "2027-01-01 09:00"),
+    ],
+)
+@pytest.mark.clause("PSC-3.1.4")
+def test_sms_wait_for_the_morning(at: str, goes: str) -> None:
+    moment = datetime.fromisoformat(at).replace(tzinfo=ZONE)
+    assert rules.sms_from(moment, TERMS, CALENDAR) == datetime.fromisoformat(goes).replace(tzinfo=ZONE)

@@ -173,7 +173,7 @@ async def test_a_payment_during_the_suspension_ends_it(office: Office) -> None:
     suspending, paid = asyncio.Event(), asyncio.Event()
 
     async def suspend(connection: Connection) -> None:
-        debts = await store.lock_due(connection, dunning.today(), 10)
+        debts = await store.lock_due(connection, world.clock.now(), 10)
         await dunning.work(connection, debts, await store.step_versions(connection))
         suspending.set()
         await paid.wait()
