@@ -89,12 +89,12 @@ $$;
 create function subscribers.account_holders_v1(p_shards smallint[], p_accounts bigint[], p_known bigint[])
 returns table (
     ord int, contract_id bigint, party_id bigint, subscription_id bigint, msisdn text, language text, brand text,
-    in_use boolean, credit boolean, numbers int, ended_at timestamptz
+    in_use boolean, ported_out boolean, credit boolean, numbers int, ended_at timestamptz
 ) language sql stable rows 1000
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
     select a.ord::int, h.contract_id, h.party_id, h.subscription_id, h.msisdn, h.language, h.brand,
-           h.state <> 'ended', h.credit, h.numbers::int, h.ended_at
+           h.state <> 'ended', h.state = 'ended' and h.end_ground = 'ported_out', h.credit, h.numbers::int, h.ended_at
     from unnest(p_shards, p_accounts, p_known) with ordinality a (shard, account_id, known, ord)
     cross join lateral (
         select * from (
@@ -387,13 +387,14 @@ create type invoicing.draft_line as (
 -- The accounts of a batch and their invoices, before those have a number; no invoice where nothing was charged.
 create type invoicing.draft_invoice as (
     ord int, invoice_id bigint, total bigint, vat bigint, series text, contract_id bigint, party_id bigint,
-    subscription_id bigint, msisdn text, single boolean, language text, stays boolean
+    subscription_id bigint, msisdn text, single boolean, language text, stays boolean, due_on date
 );
 
 -- Close the accounting period that ends on `p_day` of up to `p_limit` accounts and issue their invoices; `periods` is 0
 -- when no account is left that nobody else works on. Days are turned into moments by the caller: `p_end` is the first
 -- moment of `p_day`; VAT of `p_vat_millionths[n]` is in force from `p_vat_since[n]` on. Accounts that nobody has used in
--- credit settlement since `p_keep_since` are closed with the period.
+-- credit settlement since `p_keep_since` are closed with the period. Invoices are due on `p_due_on`; those of accounts
+-- whose numbers were ported out are of what was found later, and due on `p_found_due_on` (PSC-7.6).
 --
 -- A period covers what was posted after the one before, up to the newest operation before its end in the account's own
 -- order: each operation is covered once, whatever clocks said (PSC-4.4). What came in and went out besides charges and
@@ -402,7 +403,7 @@ create type invoicing.draft_invoice as (
 -- All is read and worked out before the first write, and the rows of the series are taken as late as can be: batches
 -- wait for each other only while they write.
 create function invoicing.close_periods_v1(
-    p_day date, p_end timestamptz, p_due_on date, p_year smallint, p_now timestamptz, p_keep_since timestamptz,
+    p_day date, p_end timestamptz, p_due_on date, p_found_due_on date, p_year smallint, p_now timestamptz, p_keep_since timestamptz,
     p_limit int, p_vat_since timestamptz[], p_vat_millionths int[], p_untaxed text[],
     out periods int, out invoices int, out lines int, out total bigint
 ) language plpgsql
@@ -490,7 +491,8 @@ begin
     )
     select array_agg(row(h.ord, case when t.ord is not null then nextval('invoicing.invoice_id') end, t.total, t.vat,
                          upper(left(h.brand, 2)), h.contract_id, h.party_id, h.subscription_id, h.msisdn,
-                         h.numbers <= 1, h.language, h.credit or (not h.in_use and h.ended_at >= p_keep_since))
+                         h.numbers <= 1, h.language, h.credit or (not h.in_use and h.ended_at >= p_keep_since),
+                         case when h.ported_out then p_found_due_on else p_due_on end)
                      ::invoicing.draft_invoice order by h.ord),
            count(t.ord), coalesce(sum(t.total), 0)
     into v_drafts, invoices, total
@@ -511,7 +513,7 @@ begin
            v_last[array_position(v_series, d.series)] - count(*) over (partition by d.series)
                + row_number() over (partition by d.series order by d.ord),
            v_shards[d.ord], v_accounts[d.ord], d.contract_id, d.party_id, d.subscription_id, d.msisdn, d.language,
-           v_starts[d.ord], p_day, p_now, p_due_on, d.total, d.vat
+           v_starts[d.ord], p_day, p_now, d.due_on, d.total, d.vat
     from unnest(v_drafts) d where d.invoice_id is not null;
 
     insert into invoicing.invoice_line (
@@ -531,7 +533,7 @@ begin
     get diagnostics lines = row_count;
 
     insert into invoicing.open_amount (invoice_id, shard, account_id, due_on, open_tiyn, paid_at)
-    select invoice_id, v_shards[ord], v_accounts[ord], p_due_on, greatest(total, 0),
+    select invoice_id, v_shards[ord], v_accounts[ord], due_on, greatest(total, 0),
            case when d.total <= 0 then p_now end
     from unnest(v_drafts) d where invoice_id is not null;
 

@@ -22,6 +22,8 @@ from telco.kernel.clock import Clock
 from telco.kernel.ids import AccountId, AccountRef
 from telco.kernel.money import Tiyn
 from telco.ledger.service import Ledger
+from telco.subscribers.accounts import Holder
+from telco.subscribers.model import EndGround
 from telco.subscribers.service import Subscribers
 
 PAGE = 1_000
@@ -109,14 +111,44 @@ class FoundDebts:
                 rules.first_posting(due_on),
             )
             assert row is not None
-            debt, channel = store.debt_of(row), self._dunning.channel(FOUND, holder)
-            if channel is Channel.LETTER:
-                await self._dunning.write(connection, [Letter(debt, holder, amount, FOUND)])
-            else:
-                await self._dunning.tell(connection, [Message(debt, holder, amount, FOUND, channel)])
+            await self._give_notice(connection, store.debt_of(row), holder, amount)
             return 1
 
         return await self._database.transact("collection.claim", body)
+
+    async def _give_notice(self, connection: Connection, debt: Debt, holder: Holder, amount: Tiyn) -> None:
+        channel = self._dunning.channel(FOUND, holder)
+        if channel is Channel.LETTER:
+            await self._dunning.write(connection, [Letter(debt, holder, amount, FOUND)])
+        else:
+            await self._dunning.tell(connection, [Message(debt, holder, amount, FOUND, channel)])
+
+    async def on_invoice_issued(self, event: OutboxEvent) -> None:
+        """Consume "billing.invoice_issued": after porting out it is of what was found, and notice is given at once.
+
+        The same event again changes nothing.
+
+        Contract: PSC-7.6
+        """
+        payload = event.payload
+        account = AccountRef(payload["shard"], AccountId(payload["account_id"]))
+
+        async def body(connection: Connection) -> None:
+            watched = await connection.fetchrow(Q.lock_watched, *account)
+            if watched is None or watched["ground"] != EndGround.PORTED_OUT:
+                return
+            holder = (await self._subscribers.accounts.holders(connection, [account]))[account]
+            bills = await self._arrears.bills(connection, [payload["invoice_id"]])
+            if holder.in_use or not bills:
+                return
+            posts = [rules.first_posting(bill.due_on) for bill in bills]
+            for debt_id in await store.enrol(connection, bills, posts, now=self._clock.now()):
+                debt = await store.lock_debt(connection, debt_id)
+                assert debt is not None
+                opens = (await self._dunning.know(connection, [debt])).standings
+                await self._give_notice(connection, debt, holder, opens[debt.debt_id].open)
+
+        await self._database.transact("collection.notice_of_found", body)
 
     async def _unclaimed(self, conn: Connection, account: AccountRef, debts: Sequence[Debt]) -> int:
         """What the account owes beside its invoices and the penalties of debts found before."""

@@ -46,6 +46,7 @@ class Collection:
         outbox.subscribe("billing.credited", self.runner.on_money)
         outbox.subscribe("billing.invoice_paid", self.runner.on_money)
         outbox.subscribe("subscribers.ended", self.found.on_ended)
+        outbox.subscribe("billing.invoice_issued", self.found.on_invoice_issued)
 
     async def run(self) -> Run:
         """See `CollectionRunner.run`."""

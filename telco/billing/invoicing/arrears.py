@@ -9,7 +9,7 @@ from datetime import date
 from telco.billing.invoicing.model import Bill, Change, InvoiceId, Standing
 from telco.billing.invoicing.rules import PENALTY
 from telco.db import queries
-from telco.db.pool import Connection
+from telco.db.pool import Connection, Record
 from telco.kernel.calendar import Calendar
 from telco.kernel.ids import AccountId, AccountRef, SubscriberId
 from telco.kernel.money import Tiyn
@@ -25,18 +25,11 @@ class Arrears:
 
     async def falling_due(self, conn: Connection, through: date, after: int, limit: int) -> list[Bill]:
         """Read invoices that are unpaid and due on or before a day, by id from beyond `after`."""
-        return [
-            Bill(
-                InvoiceId(row["invoice_id"]),
-                row["number"],
-                AccountRef(row["shard"], AccountId(row["account_id"])),
-                SubscriberId(row["subscription_id"]),
-                row["due_on"],
-                Tiyn(row["total_tiyn"]),
-                Tiyn(min(max(row["penalty_tiyn"], 0), row["total_tiyn"])),
-            )
-            for row in await conn.fetch(_Q.falling_due, through, after, limit, PENALTY)
-        ]
+        return [_bill_of(row) for row in await conn.fetch(_Q.falling_due, through, after, limit, PENALTY)]
+
+    async def bills(self, conn: Connection, invoice_ids: Collection[int]) -> list[Bill]:
+        """Read those of the invoices that are unpaid."""
+        return [_bill_of(row) for row in await conn.fetch(_Q.unpaid, list(invoice_ids), PENALTY)]
 
     async def standings(self, conn: Connection, invoice_ids: Collection[int]) -> dict[int, Standing]:
         """Read what of invoices is open, with every change by its day in Kazakhstan."""
@@ -59,3 +52,15 @@ class Arrears:
             _Q.invoiced, [account.shard for account in accounts], [account.account_id for account in accounts]
         )
         return {AccountRef(row["shard"], AccountId(row["account_id"])) for row in rows}
+
+
+def _bill_of(row: Record) -> Bill:
+    return Bill(
+        InvoiceId(row["invoice_id"]),
+        row["number"],
+        AccountRef(row["shard"], AccountId(row["account_id"])),
+        SubscriberId(row["subscription_id"]),
+        row["due_on"],
+        Tiyn(row["total_tiyn"]),
+        Tiyn(min(max(row["penalty_tiyn"], 0), row["total_tiyn"])),
+    )

@@ -7,6 +7,15 @@ from invoicing.open_amount o join invoicing.invoice i using (invoice_id)
 where o.open_tiyn > 0 and o.due_on <= $1 and o.invoice_id > $2
 order by o.invoice_id limit $3;
 
+-- name: unpaid
+-- Those of the invoices that are unpaid, with what of each is penalty for earlier ones.
+select o.invoice_id, i.number, o.shard, o.account_id, i.subscription_id, o.due_on, i.total_tiyn,
+       (select coalesce(sum(l.amount_tiyn), 0)::bigint from invoicing.invoice_line l
+        where l.invoice_id = o.invoice_id and l.code = $2) as penalty_tiyn
+from invoicing.open_amount o join invoicing.invoice i using (invoice_id)
+where o.open_tiyn > 0 and o.invoice_id = any($1::bigint[])
+order by o.invoice_id;
+
 -- name: standings
 -- What of invoices is open.
 select invoice_id, open_tiyn from invoicing.open_amount where invoice_id = any($1::bigint[]);

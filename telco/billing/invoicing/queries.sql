@@ -33,7 +33,7 @@ select min(period_end) from invoicing.account where closed_at is null and period
 
 -- name: close_periods
 -- A batch of accounting periods that end on one day.
-select periods, invoices, lines, total from invoicing.close_periods_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+select periods, invoices, lines, total from invoicing.close_periods_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- name: lock_account
 -- What invoicing knows of an account, locked.

@@ -8,11 +8,13 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from telco.billing.invoicing.model import CreditedLine, InvoiceLine
-from telco.kernel.calendar import add_months
+from telco.kernel.calendar import Calendar, add_months
 from telco.kernel.money import Tiyn, div_half_up
 
 SETTLEMENT_TERM_DAYS = 30
 """Calendar days. Contract: PSC-1.1.17"""
+FOUND_TERM_WORKING_DAYS = 10
+"""Contract: PSC-7.6"""
 MILLIONTHS = 1_000_000
 """A rate of VAT is stored as a whole number of these."""
 PENALTY = "revenue.penalty"
@@ -37,6 +39,16 @@ def period(anchor: date, number: int) -> tuple[date, date]:
 def due_on(period_end: date) -> date:
     """Return the last day on which the invoice of a period is paid in time. Contract: PSC-1.1.17"""
     return period_end + timedelta(days=SETTLEMENT_TERM_DAYS)
+
+
+def found_due_on(issued_on: date, calendar: Calendar) -> date:
+    """Return the last day to pay what was found after all numbers of an account were ported out.
+
+    Nothing was owed when they left (PSC-7.2), so what an invoice is of was found since; its issue is the notice.
+
+    Contract: PSC-7.6
+    """
+    return calendar.add_working_days(issued_on, FOUND_TERM_WORKING_DAYS)
 
 
 def vat_in(gross: Tiyn, rate: Decimal) -> Tiyn:

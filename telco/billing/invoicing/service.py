@@ -102,6 +102,7 @@ class Invoicing:
 
     async def _close_batch(self, day: date, size: int) -> BillingRun:
         now, rates = self._clock.now(), self._rates()
+        today = self._calendar.today(now)
 
         async def body(conn: Connection) -> BillingRun:
             row = await conn.fetchrow(
@@ -109,7 +110,8 @@ class Invoicing:
                 day,
                 self._calendar.start_of_day(day),
                 rules.due_on(day),
-                self._calendar.today(now).year,
+                rules.found_due_on(today, self._calendar),
+                today.year,
                 now,
                 now - KEPT_AFTER_END,
                 size,

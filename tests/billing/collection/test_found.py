@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from telco.billing.collection.model import DebtKind, DebtState
+from telco.db.outbox import OutboxEvent
 from telco.kernel.money import tenge
 from telco.subscribers.model import EndGround, Subscriber
 from tests.billing.collection.conftest import Office
@@ -96,14 +97,21 @@ async def test_small_change_is_not_claimed_and_a_number_in_use_is_not_watched(of
     assert (await office.on(date(2026, 3, 9))).counts == {"found": 1}
 
 
-@pytest.mark.clause("PSC-6.3.5", "PSC-4.4")
-async def test_in_credit_settlement_it_is_on_a_later_invoice_and_followed_there(office: Office) -> None:
+async def invoiced_and_ended(office: Office, ground: EndGround) -> Subscriber:
+    """Somebody on credit who owes nothing, leaves on 20 April, and of whom a partner reports 4000.00 later."""
     subscriber = await office.debtor()
     await office.pay(subscriber, "8990")
     await office.daily(date(2026, 4, 20))
-    await office.world.subscribers.contracts.end(subscriber.subscriber_id, EndGround.PORTED_OUT, CLERK)
+    await office.world.subscribers.contracts.end(subscriber.subscriber_id, ground, CLERK)
     await office.world.outbox.drain()
     await office.charge(subscriber.account, "4000", "tap:1")
+    return subscriber
+
+
+@pytest.mark.clause("PSC-6.3.5", "PSC-4.4", "PSC-1.1.17")
+async def test_in_credit_settlement_it_is_on_a_later_invoice_and_followed_there(office: Office) -> None:
+    """The period ends on 2 May; 30 cd are over with 1 June."""
+    subscriber = await invoiced_and_ended(office, EndGround.REFUSAL)
     done = await office.daily(date(2026, 6, 20))
     assert not any("found" in counts for counts in done.values())
     debt = await office.debt(subscriber)
@@ -111,3 +119,26 @@ async def test_in_credit_settlement_it_is_on_a_later_invoice_and_followed_there(
     letters = await office.collection.register.letters(date(2026, 6, 4), actor="staff:post", ground="post")
     assert letters.rows == 1  # the notice, as no SMS reaches a number that left
     assert "Айгүл Серікқызы" in letters.content
+
+
+@pytest.mark.clause("PSC-7.6", "PSC-4.4")
+async def test_after_porting_out_the_invoice_is_the_notice(office: Office) -> None:
+    """Issued on Saturday, 2 May 2026: 1 May and 7 and 9 May are holidays, Monday the 11th is off for the 9th, so 10 wd
+    are 4, 5, 6, 8, 12 to 15, 18 and 19 May. Paid on the 20th it is a day late: 4.00."""
+    subscriber = await invoiced_and_ended(office, EndGround.PORTED_OUT)
+    await office.daily(date(2026, 5, 2))
+    [invoice, *_] = await office.world.invoicing.of_account(subscriber.account, 1)
+    assert (invoice.total, invoice.due_on) == (tenge(4000), date(2026, 5, 19))
+    debt = await office.debt(subscriber)
+    assert (debt.number, debt.due_on) == (invoice.number, invoice.due_on)
+    letters = await office.collection.register.letters(date(2026, 5, 2), actor="staff:post", ground="post")
+    assert (letters.rows, invoice.number in letters.content) == (1, True)
+    [issued] = [event for event in await office.events("billing.invoice_issued") if event["number"] == invoice.number]
+    event = OutboxEvent(1, "billing.invoice_issued", "", issued, office.world.clock.now(), 1)
+    await office.collection.found.on_invoice_issued(event)
+    again = await office.collection.register.letters(date(2026, 5, 2), actor="staff:post", ground="post")
+    assert again == letters
+    await office.daily(date(2026, 5, 20))
+    await office.pay(subscriber, "4000")
+    debt = await office.debt(subscriber)
+    assert (debt.state, debt.penalty) == (DebtState.PAID, tenge(4))
