@@ -21,8 +21,10 @@ from telco.settings import Mode, Settings
 from telco.simulation.engine import end_others
 from telco.simulation.model import START
 
-_SERVER: Final = {**NOT_DURABLE, "synchronous_commit": "off", "shared_buffers": "512MB", "autovacuum_naptime": "20s"}
+_SERVER: Final = {**NOT_DURABLE, "synchronous_commit": "off", "shared_buffers": "512MB"}
 """A kill of the process loses nothing that it had written; a power cut may, and the seed makes it again."""
+_CONNECTIONS: Final = 12
+"""More would be slower: each one plans every statement for itself, again whenever a table was analysed."""
 _PARTS: Final = ("postgres", "redis")
 _PEPPER: Final = "the simulation has no secrets: 32 characters"
 
@@ -80,7 +82,8 @@ def settings_for(database_url: str, redis_url: str) -> Settings:
     """Return the settings of the simulated service."""
     return configuration.load(
         mode=Mode.DEMO,
-        database={"url": database_url, "max_connections": 40},
+        database={"url": database_url, "max_connections": _CONNECTIONS},
+        ledger={"shards": 1},
         redis={"url": redis_url},
         staff={"pepper": _PEPPER},
         cards={"pepper": _PEPPER},

@@ -30,7 +30,10 @@ where a.balance is distinct from e.balance or a.held is distinct from e.held;
 select format('account %s:%s operation %s leaves %s after %s', o.shard, o.account_id, o.op_id, o.main_after,
               coalesce(p.main_after, 0)) as detail
 from today_op o
-left join ledger.operation p on p.shard = o.shard and p.account_id = o.account_id and p.op_id = o.previous
+left join lateral (
+    select main_after from ledger.operation
+    where shard = o.shard and account_id = o.account_id and op_id = o.previous offset 0 -- never all operations
+) p on true
 where o.main_after <> coalesce(p.main_after, 0) + o.moved
       + coalesce((select sum(o.grant_lines[n][3]) from generate_subscripts(o.grant_lines, 1) n
                   where o.grant_lines[n][1] = 0), 0);

@@ -34,7 +34,8 @@ create table if not exists simulation.period (
     superseded date,
     primary key (kind, owner_id, op_id)
 );
-create index if not exists simulation_operation_at on ledger.operation using brin (at) with (pages_per_range = 16);
+create index if not exists period_starts on simulation.period (starts);
+create index if not exists period_ends on simulation.period (kind, owner_id, ends);
 
 -- name: begin
 -- The day that is looked at.
