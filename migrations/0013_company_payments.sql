@@ -71,8 +71,13 @@ create index work_item_document on payments.work_item (document_id) where docume
 -- beside the document, or, where it is only like one, is a document that waits for people. Until now there was one form.
 alter table payments.bank_document
     add column form    text not null default '1c' constraint bank_document_form_check check (form in ('1c', 'mt940')),
-    add column like_id bigint references payments.bank_document;
-alter table payments.bank_document alter column form drop default;
+    add column like_id bigint references payments.bank_document,
+    add column explained_by text; -- money of ours that came back: what it was
+alter table payments.bank_document
+    alter column form drop default,
+    drop constraint bank_document_state_check,
+    add constraint bank_document_state_check check (state in ('pending', 'credited', 'work_list', 'returned')),
+    add constraint bank_document_returned_check check ((state = 'returned') = (explained_by is not null));
 create index bank_document_twin on payments.bank_document (our_account, form, amount_tiyn, document_date);
 create index bank_document_like on payments.bank_document (like_id) where like_id is not null;
 

@@ -129,7 +129,11 @@ create table refunds.refund (
     constraint refund_order_time_check check ((amount_tiyn is null) = (ordered_at is null)),
     constraint refund_dates_check check (not_before <= pay_by),
     constraint refund_paid_check check (state <> 'paid' or paid_on is not null),
-    constraint refund_returned_check check ((state = 'returned') = (returned_at is not null))
+    return_told_on date,                -- when the bank credited us with it again, as a file of the bank told
+    return_document_id bigint constraint refund_return_document_key unique, -- which of payments' documents told it
+    constraint refund_returned_check check ((state = 'returned') = (returned_at is not null)),
+    constraint refund_return_told_check check (return_told_on is null or state = 'returned'),
+    constraint refund_return_document_check check (return_document_id is null or return_told_on is not null)
 );
 create unique index refund_open_key on refunds.refund (shard, account_id) where state in ('applied', 'approved', 'ordered');
 create index refund_due on refunds.refund (pay_by, refund_id) where state in ('applied', 'approved', 'ordered');

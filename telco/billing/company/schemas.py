@@ -171,6 +171,8 @@ class MoneyAuditOut(ApiModel):
 
     received: MoneyOut
     allocated: MoneyOut
+    returned: MoneyOut
+    """Refunds that came back."""
     on_the_list: MoneyOut
     """Waits for people, or for the next run."""
     closed: MoneyOut

@@ -30,10 +30,12 @@ class Finding(NamedTuple):
 
 
 class MoneyIn(NamedTuple):
-    """Where the money is that the bank says came: the last three add up to the first."""
+    """Where the money is that the bank says came: the others add up to the first."""
 
     received: Tiyn
     allocated: Tiyn
+    returned: Tiyn
+    """Refunds that came back."""
     on_the_list: Tiyn
     closed: Tiyn
 
@@ -56,6 +58,6 @@ async def money_in(database: Database, limit: int = MAX_FINDINGS) -> tuple[Money
         row = await connection.fetchrow(_Q.totals)
     assert row is not None
     totals = MoneyIn(*(Tiyn(row[name]) for name in MoneyIn._fields))
-    if totals.received != totals.allocated + totals.on_the_list + totals.closed:
+    if totals.received != sum(totals[1:]):
         found.append(Finding("money_in", "bank", f"does not add up: {totals}"))
     return totals, found

@@ -6,6 +6,7 @@ from payments.bank_document d
 left join payments.payment p using (payment_id)
 where case d.state
           when 'pending' then false
+          when 'returned' then false
           when 'credited' then p.amount_tiyn is distinct from d.amount_tiyn
           else not exists (select from payments.work_item w
                            where w.document_id = d.document_id and w.amount_tiyn = d.amount_tiyn
@@ -46,11 +47,13 @@ where case when q.state = 'written_off' then o.amount is not null else o.amount 
 order by q.payment_id, q.part_no limit $1;
 
 -- name: totals
--- Of all bank documents whose money came: what came, what is credited, what waits, what people closed.
+-- Of all bank documents whose money came: what came, what is credited or ours come back, what waits, what people closed.
 select coalesce(sum(d.amount_tiyn), 0)::bigint as received,
        coalesce(sum(d.amount_tiyn) filter (where d.state = 'credited'), 0)::bigint as allocated,
-       coalesce(sum(d.amount_tiyn) filter (where d.state <> 'credited' and not closed), 0)::bigint as on_the_list,
-       coalesce(sum(d.amount_tiyn) filter (where d.state <> 'credited' and closed), 0)::bigint as closed
+       coalesce(sum(d.amount_tiyn) filter (where d.state = 'returned'), 0)::bigint as returned,
+       coalesce(sum(d.amount_tiyn) filter (where d.state in ('pending', 'work_list') and not closed), 0)::bigint
+           as on_the_list,
+       coalesce(sum(d.amount_tiyn) filter (where d.state in ('pending', 'work_list') and closed), 0)::bigint as closed
 from (
     select d.*, exists (select from payments.work_item w where w.document_id = d.document_id and w.state = 'closed')
                 and not exists (select from payments.work_item w

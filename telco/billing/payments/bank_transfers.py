@@ -9,7 +9,7 @@ Contract: PSC-4.1
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -44,6 +44,10 @@ from telco.kernel.errors import DomainError
 AT_ONCE = 500
 """Documents credited within the request that brings a file; the job does the rest."""
 
+Explain = Callable[[Connection, int, BankDocument], Awaitable[str | None]]
+"""Says within the document's transaction what money of ours has come back with it, and does what follows; None when it
+is none. It is given the document's id, too."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -55,6 +59,11 @@ class BankTransfers:
         self._clock = clock
         self._calendar = calendar
         self._payments = payments
+        self._explain: Explain | None = None
+
+    def explained_by(self, explain: Explain) -> None:
+        """Let another feature say of a document that it is money of ours that came back."""
+        self._explain = explain
 
     async def add_account(self, iban: str, name: str) -> None:
         """Tell of an account of the operator at a bank; the same again changes its name."""
@@ -171,7 +180,7 @@ class BankTransfers:
         return done
 
     async def _finish(self, document_id: int, accounts: frozenset[str]) -> bool:
-        """Credit a document or put it on the work list; False when another process has it."""
+        """Credit a document, or know it as ours come back, or list it; False when another process has it."""
         row = await self._database.fetchrow(Q.document, document_id)
         assert row is not None
         key, document = row["document_key"], store.document_of(row)
@@ -180,6 +189,10 @@ class BankTransfers:
         async def body(connection: Connection) -> bool:
             if await connection.fetchval(Q.lock_pending, document_id) is None:
                 return False
+            explained = None if self._explain is None else await self._explain(connection, document_id, document)
+            if explained is not None:
+                await connection.execute(Q.set_returned, document_id, explained)
+                return True
             if isinstance(decided, DocumentReason):
                 item = self._item(key, document, document_id, decided)
                 if decided is DocumentReason.LOOKS_LIKE:

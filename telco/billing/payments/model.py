@@ -359,6 +359,8 @@ class TakenFile:
     """Documents that an earlier file, or this one above, told of already."""
     credited: int
     work_list: int
+    returned: int
+    """Money of ours that came back."""
     pending: int
     taken_at: datetime
     taken_by: str

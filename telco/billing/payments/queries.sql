@@ -170,6 +170,7 @@ select file_id from payments.bank_file where digest = $1;
 select f.*,
        (select count(*) from payments.bank_document d where d.file_id = f.file_id and d.state = 'credited') as credited,
        (select count(*) from payments.bank_document d where d.file_id = f.file_id and d.state = 'work_list') as work_list,
+       (select count(*) from payments.bank_document d where d.file_id = f.file_id and d.state = 'returned') as returned,
        (select count(*) from payments.bank_document d where d.file_id = f.file_id and d.state = 'pending') as pending
 from payments.bank_file f where f.file_id = $1;
 
@@ -229,6 +230,10 @@ select document_id from payments.bank_document where document_id = $1 and state 
 -- name: set_document
 -- What became of a document.
 update payments.bank_document set state = $2, payment_id = $3 where document_id = $1;
+
+-- name: set_returned
+-- A document that brought back money of ours, and what it was.
+update payments.bank_document set state = 'returned', explained_by = $2 where document_id = $1;
 
 -- name: open_item
 -- What somebody has to decide, once for its cause.

@@ -324,6 +324,8 @@ class BankFileOut(ApiModel):
     """Documents that were known already."""
     credited: int
     work_list: int
+    returned: int
+    """Refunds that came back: their money is on the personal account again."""
     pending: int
     """Documents that wait to be credited; within minutes there are none."""
     taken_at: datetime

@@ -229,6 +229,7 @@ def taken_file_of(row: Record, *, replayed: bool) -> TakenFile:
         repeated=row["repeated"],
         credited=row["credited"],
         work_list=row["work_list"],
+        returned=row["returned"],
         pending=row["pending"],
         taken_at=row["taken_at"],
         taken_by=row["taken_by"],

@@ -41,11 +41,11 @@ def likeness(one: BankDocument, other: BankDocument) -> Likeness | None:
     if (one.receiver_account, one.amount) != (other.receiver_account, other.amount) or _apart(one, other) > MOST_DAYS:
         return None
     payers = {_agree(one.payer_account, other.payer_account), _agree(one.payer_id, other.payer_id)} - {None}
+    refunds = {refund_reference(one.purpose), refund_reference(other.purpose)}
+    if None not in refunds:  # returned by the payee's bank, from whatever account
+        return Likeness.SAME if len(refunds) == 1 else None
     if payers == {False}:
         return None
-    refunds = refund_reference(one.purpose), refund_reference(other.purpose)
-    if None not in refunds:
-        return Likeness.SAME if refunds[0] == refunds[1] else None
     same_payer, same_purpose = payers == {True}, _same_purpose(one.purpose, other.purpose)
     same_day = not _days(one).isdisjoint(_days(other))
     if one.number.lstrip("0") == other.number.lstrip("0"):

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import timedelta
 from hashlib import sha256
 
-from telco.billing.payments.bank_file import parse_bank_file
 from telco.billing.payments.bank_transfers import BankTransfers
-from telco.billing.payments.model import BankDocument
+from telco.billing.payments.model import BankDocument, BankFile, BankForm
+from telco.billing.payments.statements import parse_statement
+from telco.billing.payments.twins import MOST_DAYS, refund_reference
 from telco.billing.refunds import store
-from telco.billing.refunds.errors import NoOrdersError, PayerAccountError, RefundFileUnknownError
+from telco.billing.refunds.errors import NoOrdersError, PaidOnError, PayerAccountError, RefundFileUnknownError
 from telco.billing.refunds.model import (
     AnswerKind,
     AnswerLine,
@@ -36,7 +38,7 @@ from telco.kernel.money import Tiyn
 
 MOST_ORDERS = 5_000
 """Orders of one file."""
-_REFERENCE = re.compile(r"(?<!\w)RF-(\d{7,18})(?!\w)", re.ASCII)
+SYSTEM = "system:bank_files"
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 
 
@@ -129,7 +131,7 @@ class RefundBank:
             BankFileError: the file cannot be read; nothing of it was taken.
             PayerAccountError: it is not of an account of ours.
         """
-        file = await asyncio.to_thread(parse_bank_file, raw)
+        file = await asyncio.to_thread(parse_statement, raw)
         if file.account not in await self._transfers.accounts():
             raise PayerAccountError(iban=file.account)
         digest = sha256(raw).digest()
@@ -138,7 +140,7 @@ class RefundBank:
             return BankAnswer(tuple(_line(line) for line in known["lines"]), replayed=True)
         lines: list[AnswerLine] = []
         for document in file.documents:
-            line = await self._take(document, file.account, actor)
+            line = await self._take(document, file, actor)
             if line is not None:
                 lines.append(line)
 
@@ -149,47 +151,97 @@ class RefundBank:
         await self._database.transact("refunds.take_answer", body)
         return BankAnswer(tuple(lines), replayed=False)
 
-    async def _take(self, document: BankDocument, ours: str, actor: str) -> AnswerLine | None:
-        if document.payer_account == ours:
-            return await self._debited(document, ours, actor) if document.debited_on is not None else None
-        if document.receiver_account == ours and document.received_on is not None:
+    async def _take(self, document: BankDocument, file: BankFile, actor: str) -> AnswerLine | None:
+        if document.payer_account == file.account:
+            return await self._debited(document, file.form, actor) if document.debited_on is not None else None
+        if document.receiver_account == file.account and document.received_on is not None:
             return await self._came_back(document, actor)
         return None
 
-    async def _debited(self, document: BankDocument, ours: str, actor: str) -> AnswerLine | None:
+    async def _debited(self, document: BankDocument, form: BankForm, actor: str) -> AnswerLine | None:
         """One of our orders was paid. Orders that other programs gave to the bank are not ours."""
-        if _NUMBER.fullmatch(document.number) is None:
+        refund = await self._ordered(document, form)
+        if refund is None:
             return None
-        row = await self._database.fetchrow(Q.refund_of_order, int(document.number), ours, document.document_date)
-        if row is None:
-            return None
-        refund = await self._refunds.get(RefundId(row["refund_id"]))
-        if (refund.amount, refund.payee.iban) != (document.amount, document.receiver_account):
+        if refund.amount != document.amount or document.receiver_account not in ("", refund.payee.iban):
             return _said(AnswerKind.DIFFERS, document, refund)
         if refund.state is not RefundState.ORDERED:
             return _said(AnswerKind.KNOWN, document, refund)
         assert document.debited_on is not None
-        await self._payouts.confirm(
-            refund.refund_id, paid_on=document.debited_on, document=document.number, actor=actor
-        )
+        try:
+            await self._payouts.confirm(
+                refund.refund_id, paid_on=document.debited_on, document=document.number, actor=actor
+            )
+        except PaidOnError:  # a day on which it cannot have been: somebody has to look
+            return _said(AnswerKind.DIFFERS, document, refund)
         return _said(AnswerKind.PAID, document, refund)
+
+    async def _ordered(self, document: BankDocument, form: BankForm) -> Refund | None:
+        """Find the refund whose order a debit is.
+
+        The exchange format has the order's number and day. A statement MT940 has the day of value, and only sometimes
+        the number: there it is the purpose that names the refund, or the number with exactly its sum and payee.
+        """
+        named, first = None, document.document_date
+        if form is BankForm.MT940:
+            named, first = refund_reference(document.purpose), first - timedelta(days=MOST_DAYS)
+        number = int(document.number) if _NUMBER.fullmatch(document.number) else None
+        asked = number if named is None else named
+        row = await self._database.fetchrow(
+            Q.refund_of_order, asked, document.payer_account, first, document.document_date
+        )
+        if row is None:
+            return None
+        refund = store.refund_of(row)
+        exact = (refund.amount, refund.payee.iban) == (document.amount, document.receiver_account)
+        return refund if form is BankForm.EXCHANGE or named is not None or exact else None
 
     async def _came_back(self, document: BankDocument, actor: str) -> AnswerLine | None:
         """Money came in whose purpose names one of our refunds: the transfer was returned."""
-        named = _REFERENCE.search(document.purpose)
-        if named is None:
+        if refund_reference(document.purpose) is None:
             return None
-        row = await self._database.fetchrow(Q.refund, int(named[1]))
+
+        async def body(connection: Connection) -> AnswerLine:
+            kind, refund = await self._return(connection, document, None, actor)
+            return AnswerLine(kind, document.number, document.amount, None if refund is None else refund.refund_id)
+
+        return await self._database.transact("refunds.came_back", body)
+
+    async def explain(self, connection: Connection, document_id: int, document: BankDocument) -> str | None:
+        """Say which refund came back with a document of the payments', and return it, unless that was done.
+
+        A refund comes back once: by this document, or by the one that an answer of the bank told of. Whatever else
+        names it is other money, and for people.
+
+        Contract: PSC-6.4, PSC-7.7
+        """
+        if document.received_on is None or refund_reference(document.purpose) is None:
+            return None
+        kind, refund = await self._return(connection, document, document_id, SYSTEM)
+        if refund is None or kind not in (AnswerKind.RETURNED, AnswerKind.KNOWN):
+            return None
+        if kind is AnswerKind.KNOWN:
+            if refund.return_told_on is None or refund.return_document_id is not None:
+                return None
+            await connection.execute(Q.set_return_told, refund.refund_id, document.received_on, document_id)
+        return f"refund {refund.reference}"
+
+    async def _return(
+        self, connection: Connection, document: BankDocument, document_id: int | None, actor: str
+    ) -> tuple[AnswerKind, Refund | None]:
+        """Return the refund that a document names, when the money is exactly its and was at the bank."""
+        row = await connection.fetchrow(Q.lock_refund, refund_reference(document.purpose))
         if row is None:
-            return AnswerLine(AnswerKind.UNKNOWN, document.number, document.amount)
+            return AnswerKind.UNKNOWN, None
         refund = store.refund_of(row)
+        if refund.amount != document.amount or refund.file_id is None:
+            return AnswerKind.DIFFERS, refund
         if refund.state is RefundState.RETURNED:
-            return _said(AnswerKind.KNOWN, document, refund)
-        if refund.amount != document.amount or refund.state not in (RefundState.ORDERED, RefundState.PAID):
-            return _said(AnswerKind.DIFFERS, document, refund)
+            return AnswerKind.KNOWN, refund
         reason = f"returned by the bank, document {document.number} of {document.document_date.isoformat()}"
-        await self._payouts.give_back(refund.refund_id, reason=reason, actor=actor)
-        return _said(AnswerKind.RETURNED, document, refund)
+        returned = await self._payouts.return_to_account(connection, refund, reason=reason, actor=actor)
+        await connection.execute(Q.set_return_told, refund.refund_id, document.received_on, document_id)
+        return AnswerKind.RETURNED, returned
 
 
 def _said(kind: AnswerKind, document: BankDocument, refund: Refund) -> AnswerLine:

@@ -128,6 +128,10 @@ class Refund:
     """The bank's document, or the cash desk's voucher."""
     returned_at: datetime | None
     return_reason: str | None
+    return_told_on: date | None
+    """When the bank had its money again, by a file of the bank; None when a clerk said that it is back."""
+    return_document_id: int | None
+    """Which of the payments' documents told so."""
 
     @property
     def reference(self) -> str:

@@ -205,24 +205,29 @@ class Payouts:
 
         async def body(connection: Connection) -> Refund:
             refund = await self._refunds.lock(connection, refund_id)
-            by_bank = refund.payee.way is PayoutWay.BANK
-            if refund.state is RefundState.PAID and by_bank:
-                await self._clear(connection, refund, "back", source=CASH[PayoutWay.BANK], target=PAYABLE)
-            elif refund.state is not RefundState.ORDERED:
-                raise RefundStateError(refund_id=refund_id, state=refund.state)
-            details: dict[str, object] = {"label": "refund.returned", "refund": refund.reference}
-            reverse = ledger_model.reverse(
-                refund.account, f"{_op(refund)}:returned", target=_op(refund), details=details
-            )
-            await self._apply(connection, reverse)
-            row = await connection.fetchrow(Q.set_returned, refund_id, self._clock.now(), actor, reason)
-            assert row is not None
-            returned = store.refund_of(row)
-            await self._refunds.keep(connection, returned, "returned", actor=actor, ground=reason)
-            await self._refunds.tell(connection, "returned", returned)
-            return returned
+            return await self.return_to_account(connection, refund, reason=reason, actor=actor)
 
         return await self._database.transact("refunds.give_back", body)
+
+    async def return_to_account(self, connection: Connection, refund: Refund, *, reason: str, actor: str) -> Refund:
+        """Do the same of a refund that is locked, in the caller's transaction.
+
+        Raises:
+            RefundStateError
+        """
+        if refund.state is RefundState.PAID and refund.payee.way is PayoutWay.BANK:
+            await self._clear(connection, refund, "back", source=CASH[PayoutWay.BANK], target=PAYABLE)
+        elif refund.state is not RefundState.ORDERED:
+            raise RefundStateError(refund_id=refund.refund_id, state=refund.state)
+        details: dict[str, object] = {"label": "refund.returned", "refund": refund.reference}
+        reverse = ledger_model.reverse(refund.account, f"{_op(refund)}:returned", target=_op(refund), details=details)
+        await self._apply(connection, reverse)
+        row = await connection.fetchrow(Q.set_returned, refund.refund_id, self._clock.now(), actor, reason)
+        assert row is not None
+        returned = store.refund_of(row)
+        await self._refunds.keep(connection, returned, "returned", actor=actor, ground=reason)
+        await self._refunds.tell(connection, "returned", returned)
+        return returned
 
     # The ledger
 

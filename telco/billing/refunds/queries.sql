@@ -77,6 +77,10 @@ where refund_id = $1 returning *;
 update refunds.refund
 set state = 'returned', returned_at = $2, returned_by = $3, return_reason = $4 where refund_id = $1 returning *;
 
+-- name: set_return_told
+-- When the bank had a returned refund's money again, and which document told so.
+update refunds.refund set return_told_on = coalesce(return_told_on, $2), return_document_id = $3 where refund_id = $1;
+
 -- name: file_by_request
 -- The file that a request made.
 select * from refunds.bank_file where request_id = $1;
@@ -100,10 +104,9 @@ values ($1, $2, $3, $4, $5, $6, $7, $8) returning *;
 update refunds.refund set file_id = $1 where refund_id = any($2::bigint[]);
 
 -- name: refund_of_order
--- The refund whose payment order of a day this is.
-select r.refund_id, r.state, r.amount_tiyn, r.payee_iban
-from refunds.refund r join refunds.bank_file f using (file_id)
-where r.refund_id = $1 and f.iban = $2 and f.made_on = $3;
+-- The refund whose payment order, made between two days, this is.
+select r.* from refunds.refund r join refunds.bank_file f using (file_id)
+where r.refund_id = $1 and f.iban = $2 and f.made_on between $3 and $4;
 
 -- name: answer_by_digest
 -- What came of a file from the bank, taken before.

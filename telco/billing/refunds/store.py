@@ -110,6 +110,8 @@ def refund_of(row: Record) -> Refund:
         payout_ref=row["payout_ref"],
         returned_at=row["returned_at"],
         return_reason=row["return_reason"],
+        return_told_on=row["return_told_on"],
+        return_document_id=row["return_document_id"],
     )
 
 

@@ -39,6 +39,7 @@ class WaysOut:
         self.refunds = Refunds(database, clock, calendar, ledger, invoicing, obligations)
         self.payouts = Payouts(database, clock, calendar, ledger, self.refunds, ways_in.cash)
         self.bank = RefundBank(database, clock, calendar, self.refunds, self.payouts, ways_in.transfers)
+        ways_in.transfers.explained_by(self.bank.explain)
         self.closing = Closing(database, clock, calendar, ledger, trust, invoicing, self.refunds)
         self.compensations = Compensations(database, clock, calendar, ledger, catalogue)
 
