@@ -251,12 +251,11 @@ class App:
             codes=settings.codes.codes,
         )
         self.notices = Notices(
-            self.database,
             clock,
             self.translator,
             self.subscribers,
             self.catalog.current,
-            self.sms.enqueue,
+            self.sms.enqueue_all,
             settings.codes.codes,
         )
 

@@ -19,7 +19,7 @@ import uvloop
 
 from telco.bench.report import Row, table, write_json
 
-NAMES = ("ledger", "sms", "memory", "rating", "fees", "invoices", "bonus", "payments")
+NAMES = ("ledger", "sms", "memory", "rating", "fees", "invoices", "bonus", "payments", "outbox")
 """The benchmarks, in the order in which `telco bench all` runs them."""
 
 

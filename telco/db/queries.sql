@@ -13,30 +13,39 @@ select topic, key, payload, $4
 from unnest($1::text[], $2::text[], $3::jsonb[]) with ordinality as event (topic, key, payload, n) order by n;
 
 -- name: claim_events
--- The oldest waiting events that no other dispatcher holds.
-select event_id, topic, key, payload, created_at, attempts
-from kernel.outbox
-where dispatched_at is null and not_before <= $1
-order by event_id
-limit $2
-for update skip locked;
+-- The oldest waiting events that no other dispatcher holds, and whether it is their turn: not while another dispatcher
+-- has an earlier one of the same key. Where an earlier one failed and waits, the later ones wait with it, for $3 tries.
+with mine as materialized (
+    select event_id, topic, key, payload, created_at, attempts
+    from kernel.outbox e
+    where dispatched_at is null and not_before <= $1
+      and not exists (select from kernel.outbox h
+                      where h.key = e.key and h.event_id < e.event_id and h.dispatched_at is null
+                        and h.attempts > 0 and h.attempts <= $3 and h.not_before > $1)
+    order by event_id
+    limit $2
+    for update skip locked
+)
+select e.*, not exists (select from kernel.outbox h
+                        where h.key = e.key and h.event_id < e.event_id and h.dispatched_at is null
+                          and h.attempts <= $3 and h.event_id not in (select event_id from mine)) as in_turn
+from mine e
+order by event_id;
 
 -- name: mark_dispatched
 -- Events whose consumers are done.
 update kernel.outbox set dispatched_at = $2 where event_id = any($1::bigint[]);
 
--- name: postpone_event
--- An event whose consumer failed waits longer each time.
-update kernel.outbox set attempts = least(attempts + 1, 30000), not_before = $2, last_error = $3 where event_id = $1;
+-- name: postpone_events
+-- Events whose consumer failed wait longer each time.
+update kernel.outbox e set attempts = least(e.attempts + 1, 30000), not_before = f.not_before, last_error = f.error
+from unnest($1::bigint[], $2::timestamptz[], $3::text[]) f (event_id, not_before, error)
+where e.event_id = f.event_id;
 
 -- name: delete_dispatched
 -- Events dispatched before a moment, a bounded number of them.
 delete from kernel.outbox
 where event_id in (select event_id from kernel.outbox where dispatched_at < $1 order by event_id limit $2);
-
--- name: next_due
--- When a waiting event may next be tried.
-select min(not_before) from kernel.outbox where dispatched_at is null;
 
 -- name: last_finished_run
 -- The newest due date a job has finished.

@@ -54,6 +54,18 @@ class InboundState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A rendered message that no inbound asked for; the second with the same `dedupe_key` is not sent."""
+
+    to: Msisdn
+    text: str
+    sender: str
+    kind: OutboundKind
+    dedupe_key: str | None
+    valid_for: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Inbound:
     """A whole message from a handset, stored; `message_id` is stable across restarts, so it can key idempotency."""
 

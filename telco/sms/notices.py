@@ -6,7 +6,7 @@ second time queues nothing. Who acted by SMS himself has read the answer and is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -15,16 +15,16 @@ from babel import Locale
 
 from telco.catalog.catalogue import Catalogue
 from telco.db.outbox import Dispatcher, OutboxEvent
-from telco.db.pool import Connection, Database
+from telco.db.pool import Connection
 from telco.kernel.clock import Clock
 from telco.kernel.i18n import Language, Text, Translator
-from telco.kernel.ids import AccountId, AccountRef, SubscriberId
+from telco.kernel.ids import AccountRef, SubscriberId
 from telco.kernel.money import format_money, tenge
+from telco.kernel.msisdn import Msisdn
 from telco.kernel.units import Unit
 from telco.sms import wording
 from telco.sms.command import Codes, Line
-from telco.sms.faces import Enqueue
-from telco.sms.model import OutboundKind
+from telco.sms.model import OutboundKind, Outgoing
 from telco.sms.runner import Runner
 from telco.subscribers.model import Channel, Ground, Scope, Subscriber
 from telco.subscribers.service import Subscribers
@@ -45,6 +45,8 @@ class Notice(NamedTuple):
 
 
 Event = Mapping[str, Any]
+EnqueueAll = Callable[[Connection, Sequence[Outgoing]], Awaitable[object]]
+"""Queues messages in the caller's transaction: `SmsService.enqueue_all`."""
 Writer = Callable[["Notices", Event, Subscriber], Notice | None]
 
 
@@ -53,15 +55,13 @@ class Notices:
 
     def __init__(
         self,
-        database: Database,
         clock: Clock,
         translator: Translator,
         subscribers: Subscribers,
         catalogue: Callable[[], Catalogue],
-        enqueue: Enqueue,
+        enqueue: EnqueueAll,
         codes: Codes | None = None,
     ) -> None:
-        self._database = database
         self._clock = clock
         self._runner = Runner(translator)
         self._subscribers = subscribers
@@ -72,43 +72,45 @@ class Notices:
     def subscribe_to(self, outbox: Dispatcher) -> None:
         """Take every topic that somebody is told of."""
         for topic in WRITERS:
-            outbox.subscribe(topic, self.on_event)
+            outbox.subscribe_batch(topic, self.on_events)
 
-    async def on_event(self, event: OutboxEvent) -> None:
-        """Tell everybody whom an event concerns. Contract: PSC-3.2.3, PSC-3.1.2"""
-        write = WRITERS[event.topic]
-        told = [
-            (reader, notice)
-            for reader in await self._readers(event.payload)
-            if (notice := write(self, event.payload, reader)) is not None
-        ]
-        if not told:
-            return
+    async def on_events(self, connection: Connection, events: Sequence[OutboxEvent]) -> None:
+        """Tell everybody whom events concern, with the transaction that marks them. Contract: PSC-3.2.3, PSC-3.1.2"""
+        readers = await self._readers([event.payload for event in events])
+        await self._enqueue(
+            connection,
+            [
+                self._message(event, reader, notice)
+                for event, concerned in zip(events, readers, strict=True)
+                for reader in concerned
+                if (notice := WRITERS[event.topic](self, event.payload, reader)) is not None
+            ],
+        )
 
-        async def body(connection: Connection) -> None:
-            for reader, notice in told:
-                await self._enqueue(
-                    connection,
-                    reader.msisdn,
-                    "\n".join(line for text in notice.lines for line in [self._runner.say(text, reader.language)]),
-                    sender=self._codes.root,
-                    kind=OutboundKind.NOTICE,
-                    dedupe_key=f"{event.topic}:{_cause(event)}:{reader.subscriber_id}",
-                    valid_for=notice.valid_for,
-                )
+    def _message(self, event: OutboxEvent, reader: Subscriber, notice: Notice) -> Outgoing:
+        return Outgoing(
+            reader.msisdn,
+            "\n".join(self._runner.say(line, reader.language) for line in notice.lines),
+            self._codes.root,
+            OutboundKind.NOTICE,
+            f"{event.topic}:{_cause(event)}:{reader.subscriber_id}",
+            notice.valid_for,
+        )
 
-        await self._database.transact("sms.notice", body)
-
-    async def _readers(self, payload: Event) -> list[Subscriber]:
-        """The numbers that an event is about; a personal account may serve several."""
-        if "subscriber_id" in payload:
-            subscriber_id = SubscriberId(payload["subscriber_id"])
-            return list((await self._subscribers.find_by_ids([subscriber_id])).values())
-        if "account_id" in payload:
-            account = AccountRef(payload["shard"], AccountId(payload["account_id"]))
-            return await self._subscribers.find_by_account(account)
-        found = await self._subscribers.find(payload["msisdn"])
-        return [found] if found else []
+    async def _readers(self, payloads: Sequence[Event]) -> list[list[Subscriber]]:
+        """The numbers that each event is about; a personal account may serve several."""
+        abouts = [_about(payload) for payload in payloads]
+        found: dict[_About, list[Subscriber]] = {}
+        if ids := {about.subscriber_id for about in abouts if about.subscriber_id is not None}:
+            by_id = await self._subscribers.find_by_ids(ids)
+            found.update((_About(subscriber_id), [reader]) for subscriber_id, reader in by_id.items())
+        if accounts := {about.account for about in abouts if about.account is not None}:
+            by_account = await self._subscribers.find_by_accounts(accounts)
+            found.update((_About(account=account), readers) for account, readers in by_account.items())
+        if msisdns := {about.msisdn for about in abouts if about.msisdn is not None}:
+            by_msisdn = await self._subscribers.find_many(msisdns)
+            found.update((_About(msisdn=msisdn), [reader]) for msisdn, reader in by_msisdn.items())
+        return [found.get(about, []) for about in abouts]
 
     # What each event says
 
@@ -297,6 +299,22 @@ class Notices:
 
     def _day(self, moment: str) -> str:
         return wording.day(datetime.fromisoformat(moment), self._clock.now())
+
+
+class _About(NamedTuple):
+    """Whom an event concerns: one number, or all that spend from an account."""
+
+    subscriber_id: SubscriberId | None = None
+    account: AccountRef | None = None
+    msisdn: Msisdn | None = None
+
+
+def _about(payload: Event) -> _About:
+    if "subscriber_id" in payload:
+        return _About(payload["subscriber_id"])
+    if "account_id" in payload:
+        return _About(account=AccountRef(payload["shard"], payload["account_id"]))
+    return _About(msisdn=payload["msisdn"])
 
 
 def _cause(event: OutboxEvent) -> str:

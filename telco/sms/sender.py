@@ -18,17 +18,16 @@ import structlog
 
 from telco.db.pool import LOST_CONNECTION, Connection, Database
 from telco.kernel.clock import Clock
-from telco.kernel.msisdn import Msisdn
 from telco.sms import metrics, store
 from telco.sms.instance import Instance
 from telco.sms.lane import Lane
 from telco.sms.links import Links
-from telco.sms.model import RANK, Inbound, OutboundKind, OutboundState, Reply
+from telco.sms.model import RANK, Inbound, OutboundKind, OutboundState, Outgoing, Reply
 from telco.sms.settings import Concatenation, SmsSettings
 from telco.sms.smpp.outcome import Receipt, Verdict, canonical_id, read_receipt, validity, verdict
 from telco.sms.smpp.pdu import NO_TLVS, UDHI, WANTS_RECEIPT, Address, Message, Status, Tag
 from telco.sms.smpp.session import Answer, Session
-from telco.sms.store import Settled, Submit
+from telco.sms.store import Enqueued, Settled, Submit
 from telco.sms.text import Part, SplitText, encode, header, split
 
 log = structlog.get_logger(__name__)
@@ -124,29 +123,13 @@ class Sender:
             for index, part in enumerate(text.parts, start=1)
         )
 
-    async def enqueue(
-        self,
-        conn: Connection,
-        to: Msisdn,
-        text: str,
-        *,
-        sender: str,
-        kind: OutboundKind,
-        dedupe_key: str | None,
-        valid_for: timedelta,
-    ) -> int | None:
-        """Queue a message in the caller's transaction; None when one with the same `dedupe_key` was queued before."""
-        return await store.enqueue(
-            conn,
-            to,
-            self._split(text),
-            sender=sender,
-            kind=kind,
-            dedupe_key=dedupe_key,
-            wants_receipt=kind in self._settings.receipts_for,
-            now=self._clock.now(),
-            valid_for=valid_for,
-        )
+    async def enqueue(self, conn: Connection, messages: Sequence[Outgoing]) -> list[int | None]:
+        """Queue messages in the caller's transaction; see `SmsService.enqueue_all`."""
+        kept = [
+            Enqueued(message, self._split(message.text), message.kind in self._settings.receipts_for)
+            for message in messages
+        ]
+        return await store.enqueue(conn, kept, self._clock.now())
 
     @asynccontextmanager
     async def undisturbed(self) -> AsyncIterator[None]:

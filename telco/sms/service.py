@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from telco.sms import metrics, store
 from telco.sms.instance import Instance
 from telco.sms.limits import SenderLimits
 from telco.sms.links import Links, Listeners
-from telco.sms.model import OutboundKind, OutboundState, SmsHandler, UssdHandler
+from telco.sms.model import OutboundKind, OutboundState, Outgoing, SmsHandler, UssdHandler
 from telco.sms.receiver import Receiver
 from telco.sms.sender import Sender
 from telco.sms.settings import SmsSettings
@@ -119,9 +120,15 @@ class SmsService:
 
         Returns its id, or None when a message with the same `dedupe_key` was queued before.
         """
-        return await self._sender.enqueue(
-            conn, to, text, sender=sender, kind=kind, dedupe_key=dedupe_key, valid_for=valid_for
-        )
+        [outbound_id] = await self.enqueue_all(conn, [Outgoing(to, text, sender, kind, dedupe_key, valid_for)])
+        return outbound_id
+
+    async def enqueue_all(self, conn: Connection, messages: Sequence[Outgoing]) -> list[int | None]:
+        """Queue rendered messages, in their order, in the caller's transaction; they leave after the commit.
+
+        Returns their ids, None for one with a `dedupe_key` that was queued before.
+        """
+        return await self._sender.enqueue(conn, messages) if messages else []
 
     async def bound(self) -> None:
         """Wait until a link is bound."""

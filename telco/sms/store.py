@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
 from typing import NamedTuple
 
 from telco.db.pool import Connection, Record
 from telco.db.queries import load
 from telco.kernel.msisdn import Msisdn
-from telco.sms.model import RANK, Inbound, InboundState, OutboundKind, OutboundState
+from telco.sms.model import RANK, Inbound, InboundState, OutboundKind, OutboundState, Outgoing
 from telco.sms.smpp.outcome import Receipt
 from telco.sms.text import Coding, Part, SplitText
 
@@ -246,32 +246,35 @@ async def find_my_sending(conn: Connection, outbound_ids: Sequence[int], owner: 
     return {(row[0], row[1]) for row in await conn.fetch(Q.find_my_sending, outbound_ids, owner)}
 
 
-async def enqueue(
-    conn: Connection,
-    recipient: str,
-    text: SplitText,
-    *,
-    sender: str,
-    kind: OutboundKind,
-    dedupe_key: str | None,
-    wants_receipt: bool,
-    now: datetime,
-    valid_for: timedelta,
-) -> int | None:
-    """Keep a message to be sent; None when one with the same key is kept already."""
-    outbound_id: int | None = await conn.fetchval(
+class Enqueued(NamedTuple):
+    """A message to be kept: cut into parts, and whether its receipt is wanted."""
+
+    message: Outgoing
+    text: SplitText
+    wants_receipt: bool
+
+
+async def enqueue(conn: Connection, messages: Sequence[Enqueued], now: datetime) -> list[int | None]:
+    """Keep messages to be sent and return their ids, None for one whose key a kept message has."""
+    parts = [
+        (place, number, body)
+        for place, (_, text, _) in enumerate(messages, start=1)
+        for number, body in enumerate(text.parts, start=1)
+    ]
+    rows = await conn.fetch(
         Q.enqueue,
-        dedupe_key,
-        kind.value,
-        sender,
-        recipient,
-        list(text.parts),
-        text.coding.value,
-        wants_receipt,
         now,
-        now + valid_for,
+        [message.dedupe_key for message, _, _ in messages],
+        [message.kind.value for message, _, _ in messages],
+        [message.sender for message, _, _ in messages],
+        [message.to for message, _, _ in messages],
+        [text.coding.value for _, text, _ in messages],
+        [wants_receipt for _, _, wants_receipt in messages],
+        [now + message.valid_for for message, _, _ in messages],
+        *zip(*parts, strict=True),
     )
-    return outbound_id
+    kept = {row["place"]: row["outbound_id"] for row in rows}
+    return [kept.get(place) for place in range(1, len(messages) + 1)]
 
 
 async def claim_queued(

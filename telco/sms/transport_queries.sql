@@ -161,22 +161,32 @@ select outbound_id, part from sms.outbound
 where outbound_id = any($1::bigint[]) and state = 'sending' and owner = $2;
 
 -- name: enqueue
--- A message that no inbound asked for; the second with the same key is not kept. Returns its id, or nothing.
-with first as (
+-- Messages that no inbound asked for, in their order; the second with the same key is not kept. Returns the places of
+-- those that are, from 1, and their ids.
+with given as materialized (
+    select m.*, nextval('sms.outbound_id') as outbound_id
+    from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::boolean[], $8::timestamptz[])
+        with ordinality m (dedupe_key, kind, sender, recipient, coding, wants_receipt, valid_until, place)
+    order by place
+), content as materialized (
+    select place, part, (count(*) over (partition by place))::smallint as parts, body
+    from unnest($9::int[], $10::smallint[], $11::text[]) c (place, part, body)
+), first as (
     insert into sms.outbound (outbound_id, part, parts, dedupe_key, kind, sender, recipient, body, coding, wants_receipt,
                               state, created_at, valid_until, not_before)
-    values (nextval('sms.outbound_id'), 1, cardinality($5::text[]), $1, $2, $3, $4, ($5::text[])[1], $6, $7,
-            'queued', $8, $9, $8)
+    select outbound_id, part, parts, dedupe_key, kind, sender, recipient, body, coding, wants_receipt, 'queued', $1,
+           valid_until, $1
+    from given join content using (place) where part = 1 order by place
     on conflict (dedupe_key) where dedupe_key is not null and part = 1 do nothing
     returning outbound_id
 ), others as (
     insert into sms.outbound (outbound_id, part, parts, dedupe_key, kind, sender, recipient, body, coding, wants_receipt,
                               state, created_at, valid_until, not_before)
-    select first.outbound_id, t.part, cardinality($5::text[]), $1, $2, $3, $4, t.body, $6, $7, 'queued', $8, $9, $8
-    from first, unnest($5::text[]) with ordinality as t (body, part)
-    where t.part > 1
+    select outbound_id, part, parts, dedupe_key, kind, sender, recipient, body, coding, wants_receipt, 'queued', $1,
+           valid_until, $1
+    from given join first using (outbound_id) join content using (place) where part > 1
 )
-select outbound_id from first;
+select place::int, outbound_id from given join first using (outbound_id) order by place;
 
 -- name: claim_queued
 -- The waiting messages that go next, ranked; those too old are never sent.

@@ -23,8 +23,8 @@ select s.*,
 from subscribers.subscription s
 where s.subscription_id = any($1::bigint[]) and s.state <> 'ended' and (s.stop_at is null or s.stop_at > $2);
 
--- name: find_by_account
--- The same of the numbers that spend from one personal account, the oldest first.
+-- name: find_by_accounts
+-- The same of the numbers that spend from personal accounts, the oldest first.
 select s.*,
        array(select v.code from subscribers.service v
              where v.subscription_id = s.subscription_id and v.state = 'on'
@@ -32,8 +32,9 @@ select s.*,
        array(select scope from subscribers.suspension p, unnest(p.scopes) scope
              where p.subscription_id = s.subscription_id and p.ended_at is null and p.started_at <= $3
                and (p.ends_at is null or p.ends_at > $3)) as barred
-from subscribers.subscription s
-where s.shard = $1 and s.account_id = $2 and s.state <> 'ended' and (s.stop_at is null or s.stop_at > $3)
+from unnest($1::smallint[], $2::bigint[]) a (shard, account_id)
+join subscribers.subscription s using (shard, account_id)
+where s.state <> 'ended' and (s.stop_at is null or s.stop_at > $3)
 order by s.subscription_id;
 
 -- name: terms

@@ -114,8 +114,12 @@ class Subscribers:
 
     async def find_by_account(self, account: AccountRef) -> list[Subscriber]:
         """Read the numbers that spend from a personal account, the oldest first."""
+        return (await self.find_by_accounts({account}))[account]
+
+    async def find_by_accounts(self, accounts: Collection[AccountRef]) -> dict[AccountRef, list[Subscriber]]:
+        """Read the numbers that spend from each of the accounts, the oldest first."""
         async with self._desk.db.acquire() as conn:
-            return await store.find_by_account(conn, account, self._desk.clock.now())
+            return await store.find_by_accounts(conn, accounts, self._desk.clock.now())
 
     async def get(self, msisdn: Msisdn) -> Subscriber:
         """Read a subscriber by number.

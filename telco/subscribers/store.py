@@ -61,9 +61,15 @@ async def find_by_ids(conn: Connection, ids: Collection[int], now: datetime) -> 
     return {row["subscription_id"]: to_subscriber(row) for row in rows}
 
 
-async def find_by_account(conn: Connection, account: AccountRef, now: datetime) -> list[Subscriber]:
-    rows = await conn.fetch(Q.find_by_account, account.shard, account.account_id, now)
-    return [to_subscriber(row) for row in rows]
+async def find_by_accounts(
+    conn: Connection, accounts: Collection[AccountRef], now: datetime
+) -> dict[AccountRef, list[Subscriber]]:
+    shards, numbers = [account.shard for account in accounts], [account.account_id for account in accounts]
+    found: dict[AccountRef, list[Subscriber]] = {account: [] for account in accounts}
+    for row in await conn.fetch(Q.find_by_accounts, shards, numbers, now):
+        subscriber = to_subscriber(row)
+        found[subscriber.account].append(subscriber)
+    return found
 
 
 def to_subscriber(row: Record) -> Subscriber:

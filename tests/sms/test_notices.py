@@ -143,8 +143,7 @@ async def test_the_same_event_again_tells_nothing(handsets: Handsets) -> None:
 
     handsets.outbox.subscribe("ledger.threshold", keep)
     await handsets.outbox.drain()
-    for event in events * 3:
-        await handsets.notices.on_event(event)
+    await handsets.database.transact("test", lambda conn: handsets.notices.on_events(conn, events * 3))
     assert len(await handsets.sent(who)) == 1
 
 
@@ -205,9 +204,11 @@ async def test_the_roaming_warning(handsets: Handsets, language: Language, count
 
 
 async def test_an_event_about_nobody_tells_nobody(handsets: Handsets) -> None:
-    for number, topic in enumerate(WRITERS):
-        event = OutboxEvent(number, topic, "x", {"msisdn": "77019999999"}, handsets.clock.now(), 0)
-        await handsets.notices.on_event(event)
+    events = [
+        OutboxEvent(number, topic, "x", {"msisdn": "77019999999"}, handsets.clock.now(), 0)
+        for number, topic in enumerate(WRITERS)
+    ]
+    await handsets.database.transact("test", lambda conn: handsets.notices.on_events(conn, events))
     assert await handsets.database.fetchval("select count(*) from sms.outbound") == 0
 
 

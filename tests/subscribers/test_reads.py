@@ -53,7 +53,7 @@ async def test_many_are_read_in_one_statement(office: Office) -> None:
 
 HOT = [
     ("find_many", ["subscription_msisdn_key", "service_on", "suspension_open_key"]),
-    ("find_by_account", ["subscription_account"]),
+    ("find_by_accounts", ["subscription_account"]),
     ("due_plan_fees", ["subscription_fee_due"]),
     ("due_service_fees", ["service_fee_due"]),
     ("lock_stopping", ["subscription_stop"]),
@@ -74,7 +74,7 @@ async def test_hot_statements_use_their_indexes(
     """With sequential scans made unattractive, a missing index would show as a scan all the same."""
     values: dict[str, list[object]] = {
         "find_many": [["77010000001"], clock.now()],
-        "find_by_account": [0, 1, clock.now()],
+        "find_by_accounts": [[0], [1], clock.now()],
         "due_plan_fees": [clock.now(), 10, ["lost_device"]],
         "due_service_fees": [clock.now(), 10, ["lost_device"]],
         "lock_stopping": [clock.now(), 10],
