@@ -301,7 +301,7 @@ class App:
             *invoicing_jobs.jobs(self.invoicing),
             *collection_jobs.jobs(self.collection),
             *payments_jobs.jobs(self.ways_in.transfers),
-            *bonus_jobs.jobs(self.bonuses),
+            *bonus_jobs.jobs(self.bonuses, keep_days=self.settings.bonus.keep_days),
             *instalments_jobs.jobs(self.instalments, self.bureaus),
             *refunds_jobs.jobs(self.ways_out.closing, self.ways_out.payouts),
             *company_jobs.jobs(self.companies.payments),

@@ -149,6 +149,13 @@ class TrustSettings(Group):
         return TrustTerms(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
+class BonusSettings(Group):
+    """The bonus programme (PSC-3.1.9)."""
+
+    keep_days: int = Field(default=120, ge=101, le=3_650)
+    """Days for which what each day earned is kept; older ones are kept as sums by month."""
+
+
 class CallMeSettings(Group):
     """Requests to be called back."""
 
@@ -249,6 +256,7 @@ class Settings(BaseSettings):
     ledger: LedgerSettings = LedgerSettings()
     cards: CardSettings = CardSettings()
     trust: TrustSettings = TrustSettings()
+    bonus: BonusSettings = BonusSettings()
     email: EmailSettings = EmailSettings()
     callme: CallMeSettings = CallMeSettings()
     sms: SmsGroup = SmsGroup()

@@ -1,12 +1,19 @@
 -- name: bonus_month
--- A month is the sum of what its days earned.
-select m.shard, b.account_id, format('month %s of member %s: %s is %s, its days earned %s', m.month, m.member_id, m.rule,
-                                     m.earned_e4, coalesce(e.earned_e4, 0)) as detail
+-- A month is the sum of what its days earned, those that are kept one by one and those that are not any more.
+select shard, b.account_id, format('month %s of member %s: %s is %s, its days earned %s', month, member_id, rule,
+                                   coalesce(m.earned_e4, 0), coalesce(m.purged_e4, 0) + coalesce(e.earned_e4, 0)) as detail
 from bonus.month m
-join bonus.member b using (member_id)
-left join (select member_id, month, rule, sum(earned_e4) as earned_e4 from bonus.earning group by 1, 2, 3) e
-       using (member_id, month, rule)
-where m.earned_e4 <> coalesce(e.earned_e4, 0) or m.earned_e4 < 0
+full join (select shard, member_id, month, rule, sum(earned_e4) as earned_e4 from bonus.earning group by 1, 2, 3, 4) e
+       using (shard, member_id, month, rule)
+join bonus.member b using (shard, member_id)
+where coalesce(m.earned_e4, 0) <> coalesce(m.purged_e4, 0) + coalesce(e.earned_e4, 0) or m.earned_e4 < 0
+limit $1;
+
+-- name: bonus_purged
+-- Nothing is left of a day that is kept as a part of its months only.
+select e.shard, b.account_id, format('%s of %s earned %s tiyn/10000 on a purged day', e.rule, e.day, e.earned_e4) as detail
+from bonus.day d join bonus.earning e using (day, shard) join bonus.member b using (shard, member_id)
+where d.purged
 limit $1;
 
 -- name: bonus_due

@@ -10,23 +10,21 @@ Contract: PSC-3.1.9, PSC-6.5
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from telco.billing.bonus import rules, store
+from telco.billing.bonus.desk import BonusDesk
 from telco.billing.bonus.earning import Earning
 from telco.billing.bonus.errors import BonusRefusedError
 from telco.billing.bonus.model import COST, CreditRun, Member, MemberId, MonthRule
 from telco.catalog.bonus import BONUS, BonusProgramme
-from telco.catalog.catalogue import Catalogue
-from telco.db.pool import Connection, Database
-from telco.kernel.calendar import Calendar, add_months
-from telco.kernel.clock import Clock
+from telco.db.pool import Connection
+from telco.kernel.calendar import add_months
 from telco.kernel.money import Tiyn
 from telco.kernel.units import Unit
 from telco.ledger import model as ledger_model
 from telco.ledger.model import BucketSpec, Op, Status
-from telco.ledger.service import Ledger
 
 BATCH = 1_000
 """Members whose changed months one transaction looks at."""
@@ -37,20 +35,8 @@ SHARDS_AT_ONCE = 4
 class Crediting:
     """Credits what finished months earned."""
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        calendar: Calendar,
-        catalogue: Callable[[], Catalogue],
-        ledger: Ledger,
-        earning: Earning,
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._calendar = calendar
-        self._catalogue = catalogue
-        self._ledger = ledger
+    def __init__(self, desk: BonusDesk, earning: Earning) -> None:
+        self._desk = desk
         self._earning = earning
 
     async def run(self) -> CreditRun:
@@ -59,10 +45,10 @@ class Crediting:
         A month is finished when the day after its last is the first that may still get operations, so run it after
         `Earning.run`.
         """
-        if not self._catalogue().bonus:
+        if not self._desk.catalogue().bonus:
             return CreditRun()
         before = self._earning.unfinished_day().replace(day=1)
-        async with self._database.acquire() as conn:
+        async with self._desk.database.acquire() as conn:
             shards = [shard for shard, _ in await store.shards(conn)]
         at_once = asyncio.Semaphore(SHARDS_AT_ONCE)
 
@@ -79,7 +65,7 @@ class Crediting:
             async def body(conn: Connection, place: store.Place = place) -> tuple[CreditRun, store.Place] | None:
                 return await self._run_batch(conn, shard, before, place)
 
-            done = await self._database.transact("bonus.credit", body)
+            done = await self._desk.database.transact("bonus.credit", body)
             if done is None:
                 return total
             batch, place = done
@@ -102,8 +88,8 @@ class Crediting:
         return await self._move(conn, members, growth), reached
 
     def _due(self, month: date, found: Sequence[MonthRule]) -> Tiyn:
-        last_moment = self._calendar.start_of_day(add_months(month, 1)) - timedelta(microseconds=1)
-        programmes = self._catalogue().bonus
+        last_moment = self._desk.calendar.start_of_day(add_months(month, 1)) - timedelta(microseconds=1)
+        programmes = self._desk.catalogue().bonus
         programme = programmes.at(last_moment) or programmes[0]
         caps = {rule.code: rule.month_cap for rule in programme.earn}
         return rules.month_due(found, caps, programme.month_cap)
@@ -111,7 +97,7 @@ class Crediting:
     async def _move(
         self, conn: Connection, members: Mapping[MemberId, Member], growth: Mapping[MemberId, int]
     ) -> CreditRun:
-        programme, now = self._terms(), self._clock.now()
+        programme, now = self._terms(), self._desk.clock.now()
         moves: list[tuple[Member, Tiyn, int]] = []
         for member_id, grown in growth.items():
             member = members[member_id]
@@ -121,7 +107,7 @@ class Crediting:
                 amount = -min(-amount, await self._available(conn, member))
             moves.append((member, due, amount))
         ops = [self._operation(member, amount, programme) for member, _, amount in moves if amount]
-        for outcome in await self._ledger.apply(conn, ops):
+        for outcome in await self._desk.ledger.apply(conn, ops):
             if outcome.status is not Status.OK:
                 raise BonusRefusedError(operation=outcome.op_id, why=outcome.status.name.lower())
         await store.add_credits(
@@ -147,15 +133,15 @@ class Crediting:
         )
 
     def _terms(self) -> BonusProgramme:
-        programmes = self._catalogue().bonus
-        return programmes.at(self._clock.now()) or programmes[0]
+        programmes = self._desk.catalogue().bonus
+        return programmes.at(self._desk.clock.now()) or programmes[0]
 
     async def _available(self, conn: Connection, member: Member) -> int:
-        view = await self._ledger.balances(member.account, conn)
+        view = await self._desk.ledger.balances(member.account, conn)
         return sum(bucket.available for bucket in view.buckets if bucket.code == BONUS)
 
     def _operation(self, member: Member, amount: int, programme: BonusProgramme) -> Op:
-        now = self._clock.now()
+        now = self._desk.clock.now()
         if amount < 0:
             charge = ledger_model.sum_charge(-amount, money=(BONUS,))
             details: dict[str, object] = {"label": "bonus.taken_back"}

@@ -9,17 +9,14 @@ Contract: PSC-3.1.9
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, timedelta
 
 from telco.billing.bonus import rules, store
+from telco.billing.bonus.desk import BonusDesk
 from telco.billing.bonus.membership import DAY_READ_AFTER
 from telco.billing.bonus.model import EarnRun
 from telco.billing.bonus.store import Q
-from telco.catalog.catalogue import Catalogue
-from telco.db.pool import Connection, Database
-from telco.kernel.calendar import Calendar
-from telco.kernel.clock import Clock
+from telco.db.pool import Connection
 
 MOST_DAYS_BACK = 100
 """Days that are looked for when the service was down; what is older was read, or nobody will miss it."""
@@ -31,18 +28,13 @@ MANY_EARNINGS = 5_000
 class Earning:
     """Reads finished days."""
 
-    def __init__(
-        self, database: Database, clock: Clock, calendar: Calendar, catalogue: Callable[[], Catalogue]
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._calendar = calendar
-        self._catalogue = catalogue
+    def __init__(self, desk: BonusDesk) -> None:
+        self._desk = desk
 
     async def run(self) -> EarnRun:
         """Read every finished day that was not read, the oldest first, a day and shard in a transaction."""
         today = self.unfinished_day()
-        async with self._database.acquire() as conn:
+        async with self._desk.database.acquire() as conn:
             await conn.execute(Q.forget_unfinished_days, today)
             shards = await store.shards(conn)
             waiting = []
@@ -54,34 +46,49 @@ class Earning:
         for day, shard in sorted(waiting):
             total += await self._read(day, shard)
         if total.earnings >= MANY_EARNINGS:  # what comes next is planned by what is there now
-            async with self._database.acquire() as conn:
+            async with self._desk.database.acquire() as conn:
                 await conn.execute(Q.analyze_months)
         return total
 
     def unfinished_day(self) -> date:
         """Return the first day that may still get operations."""
-        return self._calendar.today(self._clock.now() - DAY_READ_AFTER)
+        return self._desk.calendar.today(self._desk.clock.now() - DAY_READ_AFTER)
 
     async def _read(self, day: date, shard: int) -> EarnRun:
         rows = self.rule_rows()
-        start, end = self._calendar.start_of_day(day), self._calendar.start_of_day(day + timedelta(days=1))
+        start, end = self._desk.calendar.start_of_day(day), self._desk.calendar.start_of_day(day + timedelta(days=1))
 
         async def body(conn: Connection) -> EarnRun:
-            if not await store.claim_day(conn, shard, day, self._clock.now()):
+            if not await store.claim_day(conn, shard, day, self._desk.clock.now()):
                 return EarnRun()
             return EarnRun(1, await store.read_day(conn, shard, day, start, end, rows))
 
-        return await self._database.transact("bonus.read_day", body)
+        return await self._desk.database.transact("bonus.read_day", body)
+
+    async def purge(self, keep_days: int) -> int:
+        """Keep days older than `keep_days` as parts of their months only; returns how many earnings are gone.
+
+        A day and shard is a transaction. Days that a run might still read are kept whatever is asked for.
+        """
+        before = self.unfinished_day() - timedelta(days=max(keep_days, MOST_DAYS_BACK))
+        purged = 0
+        for day, shard in await self._desk.database.fetch(Q.purgeable_days, before):
+
+            async def body(conn: Connection, day: date = day, shard: int = shard) -> int:
+                return await store.purge_day(conn, shard, day)
+
+            purged += await self._desk.database.transact("bonus.purge_day", body)
+        return purged
 
     def rule_rows(self) -> list[rules.RuleRow]:
         """Return the rules of every version of the programme, by the days in which they hold."""
-        programmes = self._catalogue().bonus
+        programmes = self._desk.catalogue().bonus
         following = [programme.effective_from for programme in programmes[1:]]
         days: dict[int, tuple[date, date]] = {}
         for programme, next_from in zip(programmes, [*following, None], strict=True):
             ends = [moment for moment in (programme.effective_until, next_from) if moment is not None]
-            until = self._calendar.today(min(ends)) if ends else date.max
-            days[programme.version] = self._calendar.today(programme.effective_from), until
+            until = self._desk.calendar.today(min(ends)) if ends else date.max
+            days[programme.version] = self._desk.calendar.today(programme.effective_from), until
         return rules.rule_rows(programmes, days)
 
 

@@ -12,16 +12,13 @@ from datetime import date, timedelta
 
 from telco.billing.bonus import rules, store
 from telco.billing.bonus.crediting import bonus_grant
+from telco.billing.bonus.desk import BonusDesk
 from telco.billing.bonus.errors import BonusRefusedError
 from telco.billing.bonus.model import Member
 from telco.billing.bonus.store import Q
 from telco.catalog.bonus import BonusProgramme, Gift, GiftKind
-from telco.catalog.catalogue import Catalogue
-from telco.db.pool import Connection, Database, Record
-from telco.kernel.calendar import Calendar
-from telco.kernel.clock import Clock
+from telco.db.pool import Connection, Record
 from telco.ledger.model import Status
-from telco.ledger.service import Ledger
 
 BATCH = 400
 LATE_DAYS = 7
@@ -34,34 +31,23 @@ Finder = Callable[[Connection, int], Awaitable[list[Record]]]
 class Gifts:
     """Gives gifts that are due."""
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        calendar: Calendar,
-        catalogue: Callable[[], Catalogue],
-        ledger: Ledger,
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._calendar = calendar
-        self._catalogue = catalogue
-        self._ledger = ledger
+    def __init__(self, desk: BonusDesk) -> None:
+        self._desk = desk
 
     async def run(self) -> int:
         """Give every gift that is due and return how many."""
-        now = self._clock.now()
-        programme = self._catalogue().bonus_at(now)
+        now = self._desk.clock.now()
+        programme = self._desk.catalogue().bonus_at(now)
         if programme is None:
             return 0
         given = 0
         for gift in programme.gifts:
-            for occasion, find in self._occasions(programme, gift, self._calendar.today(now)):
+            for occasion, find in self._occasions(programme, gift, self._desk.calendar.today(now)):
                 given += await self._give(programme, gift, occasion, find)
         return given
 
     def _occasions(self, programme: BonusProgramme, gift: Gift, today: date) -> list[tuple[str, Finder]]:
-        first = max(today - timedelta(days=LATE_DAYS - 1), self._calendar.today(programme.effective_from))
+        first = max(today - timedelta(days=LATE_DAYS - 1), self._desk.calendar.today(programme.effective_from))
         match gift.kind:
             case GiftKind.BIRTHDAY:
                 return _birthdays(gift, first, today)
@@ -81,7 +67,7 @@ class Gifts:
                     return 0, 0
                 return await self._give_batch(conn, programme, gift, occasion, found), found[-1].member_id
 
-            done, after = await self._database.transact("bonus.gifts", body)
+            done, after = await self._desk.database.transact("bonus.gifts", body)
             given += done
             if after == 0:
                 return given
@@ -89,7 +75,7 @@ class Gifts:
     async def _give_batch(
         self, conn: Connection, programme: BonusProgramme, gift: Gift, occasion: str, found: Sequence[Member]
     ) -> int:
-        now = self._clock.now()
+        now = self._desk.clock.now()
         op_ids = {member.member_id: f"{member.origin}:gift:{gift.code}:{occasion}" for member in found}
         pairs = [(member, op_ids[member.member_id]) for member in found]
         new = await store.add_gifts(conn, gift.code, occasion, gift.amount, now, pairs)
@@ -100,7 +86,7 @@ class Gifts:
             for member, op_id in pairs
             if member.member_id in new
         ]
-        for outcome in await self._ledger.apply(conn, ops):
+        for outcome in await self._desk.ledger.apply(conn, ops):
             if outcome.status is not Status.OK:
                 raise BonusRefusedError(operation=outcome.op_id, why=outcome.status.name.lower())
         return len(ops)

@@ -14,15 +14,13 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from telco.billing.bonus import store
+from telco.billing.bonus.desk import BonusDesk
 from telco.billing.bonus.model import COST, Holder, LeaveGround, Member
 from telco.billing.bonus.store import Q
 from telco.db.outbox import Dispatcher, OutboxEvent
-from telco.db.pool import Connection, Database
-from telco.kernel.calendar import Calendar
-from telco.kernel.clock import Clock
+from telco.db.pool import Connection
 from telco.kernel.ids import AccountRef, SubscriberId, uuid7
 from telco.ledger import model as ledger_model
-from telco.ledger.service import Ledger
 from telco.subscribers.model import ConsentHolder, ConsentKind
 from telco.subscribers.service import Subscribers
 
@@ -43,13 +41,8 @@ BATCH = 200
 class Membership:
     """Settles memberships and zeroes the bonuses of who left."""
 
-    def __init__(
-        self, database: Database, clock: Clock, calendar: Calendar, ledger: Ledger, subscribers: Subscribers
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._calendar = calendar
-        self._ledger = ledger
+    def __init__(self, desk: BonusDesk, subscribers: Subscribers) -> None:
+        self._desk = desk
         self._subscribers = subscribers
 
     def subscribe_to(self, outbox: Dispatcher) -> None:
@@ -77,7 +70,7 @@ class Membership:
             for account in sorted(accounts):
                 await self._settle_account(conn, account)
 
-        await self._database.transact("bonus.settle_membership", body)
+        await self._desk.database.transact("bonus.settle_membership", body)
 
     async def _settle_account(self, conn: Connection, account: AccountRef) -> None:
         consenting = await self._subscribers.consents.holders(conn, account, ConsentKind.BONUS)
@@ -100,7 +93,7 @@ class Membership:
 
     def _holder(self, consent: ConsentHolder) -> Holder:
         """A person's birthday is in his IIN: YYMMDD."""
-        acceded_on = self._calendar.today(consent.acceded_at)
+        acceded_on = self._desk.calendar.today(consent.acceded_at)
         birthday = int(consent.iin_bin[2:6]) if consent.person else None
         return Holder(consent.subscriber_id, consent.given_at, acceded_on, birthday)
 
@@ -108,10 +101,10 @@ class Membership:
         tenure_from, birthday = _facts(holders)
         joined_at = min(holder.consent_at for holder in holders)
         await store.add_member(conn, account, joined_at, tenure_from, birthday)
-        await conn.execute(Q.reread_days, account.shard, self._calendar.today(joined_at))
+        await conn.execute(Q.reread_days, account.shard, self._desk.calendar.today(joined_at))
 
     async def _leave(self, conn: Connection, member: Member, ground: LeaveGround) -> None:
-        now = max(self._clock.now(), member.joined_at)
+        now = max(self._desk.clock.now(), member.joined_at)
         await self._zero(conn, await store.leave(conn, member.member_id, now, ground), now)
 
     async def _zero(self, conn: Connection, member: Member, now: datetime) -> bool:
@@ -123,8 +116,8 @@ class Membership:
         drain = ledger_model.drain(
             member.account, op_id, origin=member.origin, contra=COST, details={"label": "bonus.zeroed"}
         )
-        await self._ledger.apply(conn, [drain])
-        view = await self._ledger.balances(member.account, conn)
+        await self._desk.ledger.apply(conn, [drain])
+        view = await self._desk.ledger.balances(member.account, conn)
         if any(bucket.balance for bucket in view.buckets if bucket.origin == member.origin):
             return False
         await conn.execute(Q.zeroed, member.member_id, now)
@@ -141,7 +134,7 @@ class Membership:
             async def body(conn: Connection, after: int = after) -> tuple[int, int]:
                 return await self._zero_batch(conn, after)
 
-            done, after = await self._database.transact("bonus.zero", body)
+            done, after = await self._desk.database.transact("bonus.zero", body)
             zeroed += done
             if after == 0:
                 return zeroed
@@ -150,7 +143,7 @@ class Membership:
         members = [store.member_of(row) for row in await conn.fetch(Q.lock_unzeroed, after, BATCH)]
         zeroed = 0
         for member in sorted(members, key=lambda member: member.account):
-            zeroed += await self._zero(conn, member, self._clock.now())
+            zeroed += await self._zero(conn, member, self._desk.clock.now())
         return zeroed, members[-1].member_id if members else 0
 
 

@@ -53,11 +53,11 @@ order by member_id limit $2 for update skip locked;
 
 -- name: reread_days
 -- Days that an account joined on or after, and that were read before it was known: they are read again.
-delete from bonus.day where shard = $1 and day >= $2;
+delete from bonus.day where shard = $1 and day >= $2 and not purged;
 
 -- name: forget_unfinished_days
 -- Days read while the clock was wrong: they were not over.
-delete from bonus.day where day >= $1;
+delete from bonus.day where day >= $1 and not purged;
 
 -- name: shards
 -- Where members are, and since when.
@@ -113,6 +113,27 @@ with rule as (
         set earned_e4 = m.earned_e4 + excluded.earned_e4, changed = true
 )
 select count(*)::int from earned;
+
+-- name: purgeable_days
+-- Days before a day whose earnings are kept one by one, the oldest first.
+select day, shard from bonus.day where day < $1 and not purged order by day, shard;
+
+-- name: purge_day
+-- Keep what a day earned as a part of its months' sums only; returns how many rows that were.
+with finished as (
+    update bonus.day set purged = true where day = $2 and shard = $1 and not purged returning day
+), gone as (
+    delete from bonus.earning e using finished f where e.day = f.day and e.shard = $1
+    returning e.member_id, e.month, e.rule, e.earned_e4
+), by_month as (
+    select member_id, month, rule, sum(earned_e4)::bigint as earned_e4, count(*) as earnings
+    from gone group by member_id, month, rule
+), kept as (
+    update bonus.month m set purged_e4 = m.purged_e4 + g.earned_e4
+    from by_month g
+    where m.shard = $1 and (m.member_id, m.month, m.rule) = (g.member_id, g.month, g.rule)
+)
+select coalesce(sum(earnings), 0)::int from by_month;
 
 -- name: unzero_reversed
 -- Bonuses that paid for what was reversed come back; who left meanwhile has none.

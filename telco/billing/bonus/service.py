@@ -10,6 +10,7 @@ from datetime import date, timedelta
 
 from telco.billing.bonus import rules, store
 from telco.billing.bonus.crediting import Crediting
+from telco.billing.bonus.desk import BonusDesk
 from telco.billing.bonus.earning import Earning
 from telco.billing.bonus.errors import NoProgrammeError
 from telco.billing.bonus.gifts import Gifts
@@ -44,16 +45,12 @@ class Bonuses:
         ledger: Ledger,
         subscribers: Subscribers,
     ) -> None:
-        self._database = database
-        self._clock = clock
-        self._calendar = calendar
-        self._catalogue = catalogue
-        self._ledger = ledger
+        self._desk = BonusDesk(database, clock, calendar, catalogue, ledger)
         self._subscribers = subscribers
-        self.membership = Membership(database, clock, calendar, ledger, subscribers)
-        self.earning = Earning(database, clock, calendar, catalogue)
-        self.crediting = Crediting(database, clock, calendar, catalogue, ledger, self.earning)
-        self.gifts = Gifts(database, clock, calendar, catalogue, ledger)
+        self.membership = Membership(self._desk, subscribers)
+        self.earning = Earning(self._desk)
+        self.crediting = Crediting(self._desk, self.earning)
+        self.gifts = Gifts(self._desk)
 
     def programme(self) -> BonusProgramme:
         """The rules in force now.
@@ -61,7 +58,7 @@ class Bonuses:
         Raises:
             NoProgrammeError
         """
-        programme = self._catalogue().bonus_at(self._clock.now())
+        programme = self._desk.catalogue().bonus_at(self._desk.clock.now())
         if programme is None:
             raise NoProgrammeError
         return programme
@@ -95,9 +92,9 @@ class Bonuses:
 
         Contract: PSC-3.1.9
         """
-        view = await self._ledger.balances(account)
+        view = await self._desk.ledger.balances(account)
         found = [bucket for bucket in view.buckets if bucket.code == BONUS and bucket.available > 0]
-        async with self._database.acquire() as conn:
+        async with self._desk.database.acquire() as conn:
             member = await store.member(conn, account)
             months = await store.months_of(conn, member, STATEMENT_MONTHS) if member else ()
             credited = await store.credits_of(conn, member, STATEMENT_LINES) if member else ()
@@ -116,15 +113,15 @@ class Bonuses:
 
         Contract: PSC-3.1.9
         """
-        start, end = self._calendar.start_of_day(day), self._calendar.start_of_day(day + timedelta(days=1))
-        async with self._database.acquire() as conn:
+        start, end = self._desk.calendar.start_of_day(day), self._desk.calendar.start_of_day(day + timedelta(days=1))
+        async with self._desk.database.acquire() as conn:
             member = await store.member(conn, account)
             rows = await conn.fetch(Q.operations_of, account.shard, account.account_id, start, end, MOST_OPERATIONS)
         if member is None:
             return []
         found = []
         for row in rows:
-            earned_on = self._calendar.today(row["earned_at"])
+            earned_on = self._desk.calendar.today(row["earned_at"])
             rule = rules.rule_for(self.earning.rule_rows(), row["contra"], member.tenure_from, earned_on)
             if rule is not None and row["earned_at"] >= member.joined_at:
                 paid = rules.earning_sum(row["contra"], row["paid"])

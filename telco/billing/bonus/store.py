@@ -122,6 +122,12 @@ async def read_day(
     return earnings
 
 
+async def purge_day(conn: Connection, shard: int, day: date) -> int:
+    """Forget what a day's operations earned one by one, and return how many rows that were; months keep the sums."""
+    earnings: int = await conn.fetchval(Q.purge_day, shard, day)
+    return earnings
+
+
 # Crediting
 
 

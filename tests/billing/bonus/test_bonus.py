@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from telco.billing.bonus.audit import missed_days, recompute
+from telco.billing.bonus.audit import audit, missed_days, recompute
 from telco.billing.instalments.model import Sale
 from telco.catalog.model import Service
 from telco.charging.model import Result, UsageRequest
@@ -328,6 +328,44 @@ async def test_a_missed_day_is_found(world: World) -> None:
     assert len(await missed_days(world.database, world.calendar, now, since)) == 2  # 2 and 3 March
     await world.bonuses.run()
     assert await missed_days(world.database, world.calendar, now, since) == []
+
+
+async def test_old_days_become_sums_of_their_months_and_the_audit_agrees(world: World) -> None:
+    one = await joined(world)  # on 2 March: a top-up
+    late = await world.subscriber("kcell-free", money="1000")  # whose accession is not dispatched
+    await sms(world, one, 10)
+    world.clock.advance(timedelta(days=30))
+    await world.bonuses.run()
+    world.clock.advance(timedelta(days=90))  # 30 June: 2 March is 120 days ago
+    assert await world.bonuses.earning.purge(120) == 0
+    world.clock.advance(timedelta(days=1))
+    runs = [world.bonuses.earning.purge(120), world.bonuses.earning.purge(120)]
+    assert sorted(await asyncio.gather(*runs)) == [0, 2]  # messages and the top-up, by one of them
+    assert await world.database.fetchval("select count(*) from bonus.earning where day = '2026-03-02'") == 0
+    assert await audit(world.database) == []
+    await world.outbox.drain()  # a member since 2 March: what is purged is not read again
+    await world.ledger.submit(ledger_model.reverse(one.account, "back", target="event:sms-3"))
+    world.clock.advance(timedelta(days=1))
+    await world.bonuses.run()
+    months = (await world.bonuses.statement(one.account)).months
+    assert [(rule.rule, rule.earned_e4) for month in months for rule in month.rules] == [
+        ("top-ups", 100_000 * 50),
+        ("usage", 9 * 2_000 * 300),
+    ]
+    assert (await world.bonuses.statement(late.account)).months == ()
+    assert await audit(world.database) == []
+    await world.database.fetch("update bonus.month set purged_e4 = purged_e4 + 1 where rule = 'usage'")
+    assert [finding.check for finding in await audit(world.database)] == ["bonus_month"]
+    await world.database.fetch("update bonus.month set purged_e4 = purged_e4 - 1 where rule = 'usage'")
+
+
+async def test_days_that_may_be_read_again_are_never_purged(world: World) -> None:
+    await joined(world)
+    world.clock.advance(timedelta(days=100, hours=3))
+    await world.bonuses.run()
+    assert await world.bonuses.earning.purge(0) == 0
+    world.clock.advance(timedelta(days=1))
+    assert await world.bonuses.earning.purge(0) == 1
 
 
 async def test_campaigns_do_not_reach_who_left_advertising(world: World) -> None:
