@@ -54,20 +54,28 @@ with account as (
     join posted s on s.ord = p.ord and s.step = p.cut_step
     join cut c on c.ord = p.ord and c.through_op = s.op_id
     group by p.ord, c.period_start
+), invoiced as (
+    select a.ord, p.period_start, i.total_tiyn - l.carried as invoiced
+    from account a
+    join invoicing.period p on p.shard = a.shard and p.account_id = a.account_id and p.period_start >= a.anchor
+    join invoicing.invoice i on i.invoice_id = p.invoice_id
+    cross join lateral (
+        select coalesce(sum(amount_tiyn) filter (where code = 'carried'), 0) as carried
+        from invoicing.invoice_line where invoice_id = i.invoice_id
+    ) l
+), differing as materialized ( -- grouped, not joined: planned for few, a join would take each with each
+    select ord, period_start, sum(charged) as charged, sum(invoiced) as invoiced
+    from (
+        select ord, period_start, charged, 0 as invoiced from covered
+        union all
+        select ord, period_start, 0, invoiced from invoiced
+    ) both_sides
+    group by ord, period_start having sum(charged) <> sum(invoiced)
+    limit $1
 )
 select a.shard, a.account_id,
-       format('in the period from %s %s was charged and %s invoiced', p.period_start, coalesce(v.charged, 0),
-              coalesce(i.total_tiyn - l.carried, 0)) as detail
-from account a
-join invoicing.period p on p.shard = a.shard and p.account_id = a.account_id and p.period_start >= a.anchor
-left join covered v on v.ord = a.ord and v.period_start = p.period_start
-left join invoicing.invoice i on i.invoice_id = p.invoice_id
-left join lateral (
-    select coalesce(sum(amount_tiyn) filter (where code = 'carried'), 0) as carried
-    from invoicing.invoice_line where invoice_id = i.invoice_id
-) l on true
-where coalesce(v.charged, 0) <> coalesce(i.total_tiyn - l.carried, 0)
-limit $1;
+       format('in the period from %s %s was charged and %s invoiced', d.period_start, d.charged, d.invoiced) as detail
+from differing d join account a using (ord);
 
 -- name: periods
 -- Accounts with a period that is not the next after the one before, counted from the day of joining.
