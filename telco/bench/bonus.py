@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
-import asyncpg
 
 from telco.bench.population import SHARDS, populate
 from telco.bench.report import Row
+from telco.bench.stage import own_database, own_server, timed
 from telco.billing.bonus.audit import audit
 from telco.billing.bonus.service import Bonuses
 from telco.catalog.service import CatalogService
 from telco.db.embedded import EmbeddedPostgres
-from telco.db.migrations import migrate
 from telco.db.pool import Database
 from telco.kernel import memory
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import ManualClock
-from telco.kernel.log import configure
 from telco.ledger.service import Ledger
 from telco.subscribers.service import Subscribers
 
@@ -56,32 +49,18 @@ class Figures:
 async def run(quick: bool) -> list[Row]:
     """Measure on a server of its own and return the rows."""
     sizes = QUICK if quick else FULL
-    configure(level="error")
-    with tempfile.TemporaryDirectory(prefix="telco-bench-", ignore_cleanup_errors=True) as directory:
-        server = EmbeddedPostgres(Path(directory) / "postgres", {"shared_buffers": "2GB"})
-        await asyncio.to_thread(server.start)
-        try:
-            few = await _measure(server, "few", sizes.few)
-            many = await _measure(server, "many", sizes.many)
-        finally:
-            await asyncio.to_thread(server.stop)
+    async with own_server() as server:
+        few = await _measure(server, "few", sizes.few)
+        many = await _measure(server, "many", sizes.many)
     return _rows(few, many)
 
 
 async def _measure(server: EmbeddedPostgres, name: str, members: int) -> Figures:
-    administrator = await asyncpg.connect(server.url())
-    try:
-        await administrator.execute(f"create database {name}")
-    finally:
-        await administrator.close()
-    await migrate(server.url(name))
-    database = await Database.connect(server.url(name))
     clock, calendar = ManualClock(JOINED), Calendar()
-    try:
-        started = time.perf_counter()
-        await populate(database, members, clock=clock)
-        await _charge(database)
-        load_s = time.perf_counter() - started
+    async with own_database(server, name) as database:
+        with timed(f"loading {members:,} members") as load:
+            await populate(database, members, clock=clock)
+            await _charge(database)
         catalog = CatalogService(database, clock)
         await catalog.refresh()
         async with Ledger(database, clock, shards=SHARDS) as ledger:
@@ -89,18 +68,14 @@ async def _measure(server: EmbeddedPostgres, name: str, members: int) -> Figures
             bonuses = Bonuses(database, clock, calendar, catalog.current, ledger, subscribers)
             clock.advance(timedelta(days=1))
             memory.settle()
-            started = time.perf_counter()
-            await bonuses.earning.run()
-            read_s = time.perf_counter() - started
+            with timed("reading a day") as read:
+                await bonuses.earning.run()
             clock.advance(timedelta(days=1))
             await bonuses.earning.run()
-            started = time.perf_counter()
-            credited = await bonuses.crediting.run()
-            credit_s = time.perf_counter() - started
+            with timed("crediting a month") as credit:
+                credited = await bonuses.crediting.run()
         await _check(database, members, credited.members)
-    finally:
-        await database.close()
-    return Figures(members, load_s, read_s, credit_s)
+    return Figures(members, load.seconds, read.seconds, credit.seconds)
 
 
 async def _charge(database: Database) -> None:

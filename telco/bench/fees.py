@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-
-import asyncpg
 
 from telco.bench.population import SHARDS, populate
 from telco.bench.report import Row
+from telco.bench.stage import own_database, own_server, timed
 from telco.billing.fees import FeeRunner
 from telco.billing.model import FeeRun
 from telco.catalog.service import CatalogService
 from telco.db.embedded import EmbeddedPostgres
-from telco.db.migrations import migrate
 from telco.db.pool import Database
 from telco.kernel import memory
 from telco.kernel.calendar import Calendar, add_months
 from telco.kernel.clock import ManualClock
 from telco.kernel.ids import AccountId, AccountRef
-from telco.kernel.log import configure
 from telco.kernel.money import tenge
 from telco.ledger.audit import audit
 from telco.ledger.model import Status, debit, sum_charge
@@ -65,15 +59,9 @@ QUICK = Sizes(many=80_000, few=20_000)
 async def run(quick: bool) -> list[Row]:
     """Measure on a server of its own and return the rows."""
     sizes = QUICK if quick else FULL
-    configure(level="error")
-    with tempfile.TemporaryDirectory(prefix="telco-bench-", ignore_cleanup_errors=True) as directory:
-        server = EmbeddedPostgres(Path(directory) / "postgres", {"shared_buffers": "2GB"})
-        await asyncio.to_thread(server.start)
-        try:
-            few = await _measure(server, "few", sizes.few)
-            many = await _measure(server, "many", sizes.many)
-        finally:
-            await asyncio.to_thread(server.stop)
+    async with own_server() as server:
+        few = await _measure(server, "few", sizes.few)
+        many = await _measure(server, "many", sizes.many)
     return rows(few, many)
 
 
@@ -92,12 +80,10 @@ class Figures:
 
 
 async def _measure(server: EmbeddedPostgres, name: str, subscribers: int) -> Figures:
-    database = await _create(server, name)
     clock, calendar = ManualClock(JOINED), Calendar()
-    try:
-        started = time.perf_counter()
-        original = await populate(database, subscribers, clock=clock, journal=True, vary=_VARY)
-        load_s = time.perf_counter() - started
+    async with own_database(server, name) as database:
+        with timed(f"loading {subscribers:,} subscribers") as load:
+            original = await populate(database, subscribers, clock=clock, journal=True, vary=_VARY)
         catalog = CatalogService(database, clock)
         await catalog.refresh()
         async with Ledger(database, clock, shards=SHARDS) as ledger:
@@ -106,23 +92,10 @@ async def _measure(server: EmbeddedPostgres, name: str, subscribers: int) -> Fig
             clock.advance(calendar.start_of_day(add_months(calendar.today(JOINED), 1)) - JOINED)
             fees = Subscribers(database, clock, calendar, catalog.current, ledger).fees
             memory.settle()
-            started = time.perf_counter()
-            taken = await FeeRunner(database, clock, fees).run()
-            run_s = time.perf_counter() - started
+            with timed("taking the fees of a day") as run:
+                taken = await FeeRunner(database, clock, fees).run()
         await _check(database, subscribers, taken)
-    finally:
-        await database.close()
-    return Figures(subscribers, load_s, run_s, taken)
-
-
-async def _create(server: EmbeddedPostgres, name: str) -> Database:
-    administrator = await asyncpg.connect(server.url())
-    try:
-        await administrator.execute(f"create database {name}")
-    finally:
-        await administrator.close()
-    await migrate(server.url(name))
-    return await Database.connect(server.url(name))
+    return Figures(subscribers, load.seconds, run.seconds, taken)
 
 
 async def _spend(ledger: Ledger, original: Accession, subscribers: int) -> None:

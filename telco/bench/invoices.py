@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import asyncpg
 import psutil
 
 from telco.bench.population import SHARDS, Copied, copy, msisdn, populate
 from telco.bench.report import Row
+from telco.bench.stage import own_database, own_server, timed
 from telco.billing.invoicing.audit import audit
 from telco.billing.invoicing.model import BillingRun
 from telco.billing.invoicing.service import Invoicing
@@ -23,12 +20,10 @@ from telco.catalog.service import CatalogService
 from telco.charging.model import UsageRequest
 from telco.charging.service import Charging
 from telco.db.embedded import EmbeddedPostgres
-from telco.db.migrations import migrate
 from telco.db.pool import Database
 from telco.kernel import memory
 from telco.kernel.calendar import Calendar, add_months
 from telco.kernel.clock import ManualClock
-from telco.kernel.log import configure
 from telco.ledger.service import Ledger
 from telco.subscribers.model import Accession, Channel, Origin
 from telco.subscribers.service import Subscribers
@@ -83,15 +78,9 @@ class Figures:
 async def run(quick: bool) -> list[Row]:
     """Measure on a server of its own and return the rows."""
     sizes = QUICK if quick else FULL
-    configure(level="error")
-    with tempfile.TemporaryDirectory(prefix="telco-bench-", ignore_cleanup_errors=True) as directory:
-        server = EmbeddedPostgres(Path(directory) / "postgres", {"shared_buffers": "2GB"})
-        await asyncio.to_thread(server.start)
-        try:
-            few = await _measure(server, "few", sizes.due, sizes.due)
-            many = await _measure(server, "many", sizes.many, sizes.due)
-        finally:
-            await asyncio.to_thread(server.stop)
+    async with own_server() as server:
+        few = await _measure(server, "few", sizes.due, sizes.due)
+        many = await _measure(server, "many", sizes.many, sizes.due)
     return rows(few, many)
 
 
@@ -122,9 +111,8 @@ def rows(few: Figures, many: Figures) -> list[Row]:
 
 
 async def _measure(server: EmbeddedPostgres, name: str, subscribers: int, due: int) -> Figures:
-    database = await _create(server, name)
     clock, calendar = ManualClock(JOINED), Calendar()
-    try:
+    async with own_database(server, name) as database:
         await _load(database, clock, calendar, subscribers, every=subscribers // due)
         catalog = CatalogService(database, clock)
         await catalog.refresh()
@@ -135,27 +123,18 @@ async def _measure(server: EmbeddedPostgres, name: str, subscribers: int, due: i
             await database.fetch("checkpoint")
             memory.settle()
             process = psutil.Process()
-            before, started = process.memory_info().rss, time.perf_counter()
-            done = await invoicing.run()
-            run_s = time.perf_counter() - started
+            before = process.memory_info().rss
+            with timed(f"invoicing {due:,} of {subscribers:,} subscribers") as run:
+                done = await invoicing.run()
             grown = process.memory_info().rss - before
         if done.invoices != due or done.opened:
             raise RuntimeError(f"{due} invoices were due: {done}")
-        if subscribers == due and (found := await audit(database)):
-            raise RuntimeError(f"the books are not right: {found[0]}")
-    finally:
-        await database.close()
-    return Figures(subscribers, done, run_s, grown / MEGABYTE)
-
-
-async def _create(server: EmbeddedPostgres, name: str) -> Database:
-    administrator = await asyncpg.connect(server.url())
-    try:
-        await administrator.execute(f"create database {name}")
-    finally:
-        await administrator.close()
-    await migrate(server.url(name))
-    return await Database.connect(server.url(name))
+        if subscribers == due:
+            with timed("auditing every invoice"):
+                found = await audit(database)
+            if found:
+                raise RuntimeError(f"the books are not right: {found[0]}")
+    return Figures(subscribers, done, run.seconds, grown / MEGABYTE)
 
 
 async def _load(database: Database, clock: ManualClock, calendar: Calendar, subscribers: int, every: int) -> None:
@@ -174,21 +153,28 @@ async def _load(database: Database, clock: ManualClock, calendar: Calendar, subs
     async def live(original: Accession) -> None:
         await _live(database, clock, calendar, original)
 
-    original = await populate(database, subscribers, clock=clock, plan=PLAN, live=live, more=[_ACCOUNTS], vary=vary)
+    with timed(f"loading {subscribers:,} subscribers"):
+        original = await populate(database, subscribers, clock=clock, plan=PLAN, live=live, more=[_ACCOUNTS], vary=vary)
     shard, account_id = original.account
     operations = await database.fetch("select op_id from ledger.operation order by at, main_after desc")
-    async with database.acquire() as connection, connection.transaction():
-        await connection.execute("set local session_replication_role = replica")
-        for row in operations:
+    two_at_once = asyncio.Semaphore(2)
+
+    async def spread(op_id: str) -> None:
+        """Give everybody one operation of the original."""
+        async with two_at_once, database.acquire() as connection, connection.transaction():
+            await connection.execute("set local session_replication_role = replica")
             await copy(
                 connection,
                 "ledger.operation",
                 {"shard": f"n % {SHARDS}", "account_id": "account_id + n", "at": f"at + {later}"},
-                (f"(shard, account_id) = ({shard}, {account_id}) and op_id", row["op_id"]),
+                (f"(shard, account_id) = ({shard}, {account_id}) and op_id", op_id),
                 subscribers,
             )
-    for table in ("ledger.operation", "invoicing.account"):
-        await database.fetch(f"vacuum analyze {table}")
+
+    with timed(f"loading {subscribers * len(operations):,} operations"):
+        await asyncio.gather(*(spread(row["op_id"]) for row in operations))
+        for table in ("ledger.operation", "invoicing.account"):
+            await database.fetch(f"vacuum analyze {table}")
 
 
 async def _live(database: Database, clock: ManualClock, calendar: Calendar, original: Accession) -> None:
