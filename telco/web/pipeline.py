@@ -30,7 +30,6 @@ from telco.web.errors import (
     OutcomeUnknownError,
     PayloadTooLargeError,
     RequestTimeoutError,
-    SlowBodyError,
     TooManyRequestsError,
 )
 from telco.web.fields import hostile_values
@@ -46,6 +45,7 @@ from telco.web.problem import (
     repeated_parameter,
 )
 from telco.web.staff import ANONYMOUS, Authenticator, Principal
+from telco.web.uploads import read_body
 
 log = structlog.get_logger(__name__)
 
@@ -188,14 +188,7 @@ class Pipeline:
             or request.headers.get("Content-Encoding", "identity").lower() != "identity"
         ):
             raise MediaTypeError
-        timeout_s = self._limits.body_timeout_s
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await request.clone(client_max_size=most_bytes).read()
-        except TimeoutError:
-            raise SlowBodyError(timeout_s=round(timeout_s)) from None
-        except web.HTTPRequestEntityTooLarge:
-            raise PayloadTooLargeError(limit_bytes=most_bytes) from None
+        return await read_body(request, most_bytes=most_bytes, timeout_s=self._limits.body_timeout_s)
 
     async def _once(self, route: Route, request: ApiRequest, key: str, given: _Input) -> web.Response:
         """Run the command under its key, or answer as the first time."""

@@ -8,7 +8,6 @@ Contract: PSC-3.2.4-2, PSC-3.2.4-3
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable
 from datetime import date
@@ -23,8 +22,8 @@ from telco.billing.company.schemas import SheetOut
 from telco.billing.company.sheet_file import MAX_BYTES
 from telco.billing.company.together import Companies
 from telco.billing.payments.terminal_http import credentials
-from telco.web.errors import PayloadTooLargeError, SlowBodyError
 from telco.web.problem import RequestRefused
+from telco.web.uploads import read_body
 
 T = TypeVar("T")
 
@@ -50,7 +49,7 @@ class _Face:
         kind = _field(request, "kind", SheetKind)
         order = Order(contact.bin, _field(request, "order_number", _number), _field(request, "order_date", _day))
         file_name = _field(request, "file_name", _file_name)
-        raw = await _body(request)
+        raw = await read_body(request, most_bytes=MAX_BYTES, timeout_s=UPLOAD_TIMEOUT_S)
         sheet = await self._companies.sheets.take(raw, file_name, kind, order, actor=f"contact:{contact.login}")
         return _json(SheetOut.of(sheet))
 
@@ -102,15 +101,3 @@ def _day(given: str) -> date:
 
 def _json(sheet: SheetOut) -> web.Response:
     return web.Response(body=to_json(sheet), content_type="application/json")
-
-
-async def _body(request: web.Request) -> bytes:
-    if (request.content_length or 0) > MAX_BYTES:
-        raise PayloadTooLargeError(limit_bytes=MAX_BYTES)
-    try:
-        async with asyncio.timeout(UPLOAD_TIMEOUT_S):
-            return await request.clone(client_max_size=MAX_BYTES).read()
-    except TimeoutError:
-        raise SlowBodyError(timeout_s=round(UPLOAD_TIMEOUT_S)) from None
-    except web.HTTPRequestEntityTooLarge:
-        raise PayloadTooLargeError(limit_bytes=MAX_BYTES) from None

@@ -80,6 +80,7 @@ def routes(api: Api, ways: WaysIn, cards: PaymentCards) -> None:
     _register_routes(api, ways)
     _work_routes(api, ways)
     _correction_routes(api, ways)
+    _decision_routes(api, ways)
 
 
 def _payment_routes(api: Api, ways: WaysIn, cards: PaymentCards) -> None:
@@ -393,25 +394,6 @@ def _correction_routes(api: Api, ways: WaysIn) -> None:
         found = await ways.corrections.in_state(state, after, limit)
         return CorrectionsOut(corrections=[CorrectionOut.of(correction) for correction in found])
 
-    async def approve(request: ApiRequest, correction_id: Id, body: ApprovalIn) -> CorrectionOut:
-        """By another person than who asked."""
-        correction = await ways.corrections.approve(
-            CorrectionId(correction_id),
-            actor=request.actor.actor,
-            decision=body.decision,
-            allow_debt=body.allow_debt,
-        )
-        return CorrectionOut.of(correction)
-
-    async def refuse(request: ApiRequest, correction_id: Id, body: RefusalIn) -> CorrectionOut:
-        """The payment stays as it is."""
-        return CorrectionOut.of(
-            await ways.corrections.refuse(
-                CorrectionId(correction_id), actor=request.actor.actor, decision=body.decision
-            )
-        )
-
-    decided = [e.CorrectionUnknownError, e.CorrectionDecidedError, e.SamePersonError]
     api.post(
         "/v1/payments/{payment_id}/corrections",
         roles={Role.CLERK, Role.CASHIER, Role.ACCOUNTANT},
@@ -439,6 +421,28 @@ def _correction_routes(api: Api, ways: WaysIn) -> None:
         summary="Corrections by state",
         tags=_CORRECTIONS,
     )(waiting)
+
+
+def _decision_routes(api: Api, ways: WaysIn) -> None:
+    async def approve(request: ApiRequest, correction_id: Id, body: ApprovalIn) -> CorrectionOut:
+        """By another person than who asked."""
+        correction = await ways.corrections.approve(
+            CorrectionId(correction_id),
+            actor=request.actor.actor,
+            decision=body.decision,
+            allow_debt=body.allow_debt,
+        )
+        return CorrectionOut.of(correction)
+
+    async def refuse(request: ApiRequest, correction_id: Id, body: RefusalIn) -> CorrectionOut:
+        """The payment stays as it is."""
+        return CorrectionOut.of(
+            await ways.corrections.refuse(
+                CorrectionId(correction_id), actor=request.actor.actor, decision=body.decision
+            )
+        )
+
+    decided = [e.CorrectionUnknownError, e.CorrectionDecidedError, e.SamePersonError]
     api.post(
         "/v1/payment-corrections/{correction_id}/approve",
         roles={Role.SUPERVISOR},

@@ -314,15 +314,6 @@ class BankFile:
     documents: tuple[BankDocument, ...]
 
 
-class Likeness(StrEnum):
-    """How a document of one form of the bank's files stands to one of the other form."""
-
-    SAME = "same"
-    """The same transfer, told again."""
-    PROBABLE = "probable"
-    """It may be the same: people find out."""
-
-
 class DocumentReason(StrEnum):
     """Why a bank document needs somebody to decide."""
 

@@ -27,8 +27,9 @@ from telco.billing.payments.ways import WaysIn
 from telco.kernel.i18n import Text, Translator
 from telco.kernel.money import json_money
 from telco.web import negotiation
-from telco.web.errors import PayloadTooLargeError, RouteNotFoundError, SlowBodyError
+from telco.web.errors import RouteNotFoundError
 from telco.web.problem import RequestRefused
+from telco.web.uploads import read_body
 
 TIMEOUT_S = 20.0
 """For one payment; providers wait about a minute."""
@@ -121,7 +122,7 @@ class _Face:
     async def take_register(self, request: web.Request) -> web.Response:
         """Compare the provider's register (CSV) with ours and answer with the differences."""
         provider, day = await self._provider(request), _day(request)
-        raw = await _body(request)
+        raw = await read_body(request, most_bytes=MAX_BYTES, timeout_s=UPLOAD_TIMEOUT_S)
         reconciled = await self._ways.registers.take(provider.code, day, raw, actor=f"provider:{provider.code}")
         return web.Response(body=to_json(ReconciledOut.of(reconciled)), content_type="application/json")
 
@@ -171,15 +172,3 @@ def _day(request: web.Request) -> date:
     if not 2000 <= day.year <= 2199:
         raise RouteNotFoundError
     return day
-
-
-async def _body(request: web.Request) -> bytes:
-    if (request.content_length or 0) > MAX_BYTES:
-        raise PayloadTooLargeError(limit_bytes=MAX_BYTES)
-    try:
-        async with asyncio.timeout(UPLOAD_TIMEOUT_S):
-            return await request.clone(client_max_size=MAX_BYTES).read()
-    except TimeoutError:
-        raise SlowBodyError(timeout_s=round(UPLOAD_TIMEOUT_S)) from None
-    except web.HTTPRequestEntityTooLarge:
-        raise PayloadTooLargeError(limit_bytes=MAX_BYTES) from None

@@ -13,9 +13,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date
+from enum import StrEnum
 
 from telco.billing.payments import rules
-from telco.billing.payments.model import BankDocument, Likeness
+from telco.billing.payments.model import BankDocument
 
 MOST_DAYS = 10
 """Calendar days that a payment order is valid: the days that two forms give for it are not further apart."""
@@ -24,6 +25,15 @@ _LETTERS = re.compile(r"[\W_]+")
 
 Candidates = Mapping[int, BankDocument]
 """Documents of the other form by our id."""
+
+
+class Likeness(StrEnum):
+    """How a document of one form of the bank's files stands to one of the other form."""
+
+    SAME = "same"
+    """The same transfer, told again."""
+    PROBABLE = "probable"
+    """It may be the same: people find out."""
 
 
 def refund_reference(purpose: str) -> int | None:

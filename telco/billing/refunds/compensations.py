@@ -83,7 +83,6 @@ class Compensations:
             holder = await account_holder(connection, account)
             if holder is None:
                 raise ApplicantMismatchError(named=str(account))
-            now = self._clock.now()
             await self._know(connection, incident, happened_on, actor)
             await store.lock_request(connection, f"compensation:{incident}:{holder.party_id}")
             granted = Tiyn(await connection.fetchval(Q.compensated, incident, holder.party_id))
@@ -102,22 +101,15 @@ class Compensations:
                 limit,
                 ground,
                 evidence,
-                now,
+                self._clock.now(),
                 actor,
             )
             await self._credit(connection, account, amount, compensation_id, incident)
-            await audit.record(
-                connection,
-                at=now,
-                actor=actor,
-                action="refunds.compensation",
-                subject=f"party:{holder.party_id}",
-                ground=ground,
-                details={"incident": incident, "amount": json_money(amount), "evidence": evidence},
-            )
             row = await connection.fetchrow(Q.compensation_by_request, request_id)
             assert row is not None
-            return store.compensation_of(row)
+            compensation = store.compensation_of(row)
+            await _audit(connection, compensation)
+            return compensation
 
         return await self._database.transact("refunds.compensate", body)
 
@@ -163,3 +155,19 @@ def _same(known: Compensation, account: AccountRef, incident: str, amount: Tiyn)
     if (known.account, known.incident, known.amount) != (account, incident, amount):
         raise RequestReusedError(request_id=known.request_id)
     return known
+
+
+async def _audit(connection: Connection, granted: Compensation) -> None:
+    await audit.record(
+        connection,
+        at=granted.granted_at,
+        actor=granted.granted_by,
+        action="refunds.compensation",
+        subject=f"party:{granted.party_id}",
+        ground=granted.ground,
+        details={
+            "incident": granted.incident,
+            "amount": json_money(granted.amount),
+            "evidence": granted.evidence,
+        },
+    )

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from telco.billing.payments.model import BankDocument, ItemState, Likeness, TakenFile, WorkItem
-from telco.billing.payments.twins import likeness, pair
+from telco.billing.payments.model import BankDocument, ItemState, TakenFile, WorkItem
+from telco.billing.payments.twins import Likeness, likeness, pair
 from telco.kernel.money import tenge
 from tests.billing.payments.bank import COMPANY, PERSON, bank_file, document
 from tests.billing.payments.conftest import OTHER_ACCOUNT, OUR_ACCOUNT, Desk
