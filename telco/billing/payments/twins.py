@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 
 from telco.billing.payments import rules
 from telco.billing.payments.model import BankDocument
@@ -23,6 +24,7 @@ MOST_DAYS = 10
 _REFERENCE = re.compile(r"(?<!\w)RF-(\d{7,18})(?!\w)", re.ASCII)
 _LETTERS = re.compile(r"[\W_]+")
 
+Trait = tuple[object, ...]
 Candidates = Mapping[int, BankDocument]
 """Documents of the other form by our id."""
 
@@ -69,38 +71,59 @@ def likeness(one: BankDocument, other: BankDocument) -> Likeness | None:
 
 def pair(documents: Mapping[str, BankDocument], candidates: Candidates) -> tuple[dict[str, int], dict[str, int]]:
     """Find for documents by key those that are the same, each once, and for the others those that may be."""
-    by_trait: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
+    filed: defaultdict[Trait, list[int]] = defaultdict(list)
     for candidate_id, candidate in candidates.items():
-        for trait in _traits(candidate):
-            by_trait[trait].append(candidate_id)
+        for trait in (*_names_it(candidate), *_files_it(candidate)):
+            filed[trait].append(candidate_id)
+    free = dict(candidates)
+
+    def first(document: BankDocument, traits: Iterable[Trait], how: Likeness) -> int | None:
+        near = (found for trait in traits for found in filed.get(trait, ()) if found in free)
+        return next((found for found in near if likeness(document, free[found]) is how), None)
+
     same: dict[str, int] = {}
-    taken: set[int] = set()
-    probable: dict[str, list[int]] = {}
     for key, document in documents.items():
-        near = sorted({found for trait in _traits(document) for found in by_trait.get(trait, ())} - taken)
-        how = {found: likeness(document, candidates[found]) for found in near}
-        twin = next((found for found in near if how[found] is Likeness.SAME), None)
+        twin = first(document, _names_it(document), Likeness.SAME)
         if twin is not None:
             same[key] = twin
-            taken.add(twin)
-        else:
-            probable[key] = [found for found in near if how[found] is Likeness.PROBABLE]
-    left = {key: [one for one in found if one not in taken] for key, found in probable.items()}
-    return same, {key: found[0] for key, found in left.items() if found}
+            del free[twin]
+    like: dict[str, int] = {}
+    for key in documents.keys() - same.keys():
+        document = documents[key]
+        twin = first(document, (*_names_it(document), *_finds_it(document)), Likeness.PROBABLE)
+        if twin is not None:
+            like[key] = twin
+    return same, like
 
 
-def _traits(document: BankDocument) -> Iterable[tuple[object, ...]]:
-    """What two documents have in common, at least one of it, when they are like each other."""
-    amount = document.amount
-    yield amount, "number", document.number.lstrip("0")
-    if document.payer_account:
-        yield amount, "account", document.payer_account
-    if document.payer_id:
-        yield amount, "id", document.payer_id
-    yield amount, "purpose", tuple(rules.named_in_purpose(document.purpose)) or _letters(document.purpose)
+def _names_it(document: BankDocument) -> Iterable[Trait]:
+    """What documents have in common when they are the same."""
+    yield document.amount, "number", document.number.lstrip("0")
     reference = refund_reference(document.purpose)
     if reference is not None:
-        yield amount, "refund", reference
+        yield document.amount, "refund", reference
+
+
+def _files_it(document: BankDocument) -> Iterable[Trait]:
+    """Under what a document is found by those that look like it: who pays for whom.
+
+    A bank may pay for thousands from one account: only those that name the same, or nobody, are looked at.
+    """
+    names = _named(document.purpose)
+    for kind, payer in (("account", document.payer_account), ("id", document.payer_id)):
+        if payer:
+            yield document.amount, kind, payer, names
+            yield document.amount, kind, payer, "any"
+    yield document.amount, "purpose", names or _letters(document.purpose)
+
+
+def _finds_it(document: BankDocument) -> Iterable[Trait]:
+    names = _named(document.purpose)
+    for kind, payer in (("account", document.payer_account), ("id", document.payer_id)):
+        for whose in (names, ()) if names else ("any",):
+            if payer:
+                yield document.amount, kind, payer, whose
+    yield document.amount, "purpose", names or _letters(document.purpose)
 
 
 def _days(document: BankDocument) -> set[date]:
@@ -118,12 +141,18 @@ def _agree(one: str, other: str) -> bool | None:
 
 def _same_purpose(one: str, other: str) -> bool | None:
     """True where one has the words of the other, or both name the same; False where they name others; else None."""
-    names = rules.named_in_purpose(one), rules.named_in_purpose(other)
+    names = _named(one), _named(other)
     if names[0] and names[1]:
         return names[0] == names[1]
     short, long = sorted((_letters(one), _letters(other)), key=len)
     return True if short and short in long else None
 
 
+@lru_cache(20_000)
+def _named(purpose: str) -> tuple[str, ...]:
+    return tuple(rules.named_in_purpose(purpose))
+
+
+@lru_cache(20_000)
 def _letters(purpose: str) -> str:
     return _LETTERS.sub("", purpose).casefold()

@@ -92,6 +92,15 @@ def test_each_document_has_one_twin_and_the_certain_ones_come_first() -> None:
     assert pair({"b": second, "a": first, "c": replace(ENTRY, number="419")}, candidates) == ({"b": 2, "a": 1}, {})
 
 
+def test_many_alike_are_paired_without_comparing_each_with_each() -> None:
+    """A bank pays for 20,000 people from one account, 1,000.00 each: half are told again, half are like nothing."""
+    people = [replace(ORDER, number=str(n), purpose=f"за 7701{n:07d}") for n in range(20_000)]
+    again = {str(n): replace(ENTRY, number=f"{n}", purpose=f"x за 7701{n:07d}") for n in range(10_000)}
+    others = {f"B{n}": replace(ENTRY, number=f"B{n}", purpose=f"x за 7702{n:07d}") for n in range(10_000)}
+    same, like = pair(again | others, dict(enumerate(people)))  # each with each would be 400 million, and minutes
+    assert (same, like) == ({str(n): n for n in range(10_000)}, {})
+
+
 def of_order(number: str = NUMBER, **changes: str | None) -> bytes:
     return bank_file(document(f"за {number}", "1000.00", "417", **{"ДатаПоступило": "02.03.2026"} | changes))
 
