@@ -7,7 +7,6 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -171,32 +170,18 @@ async def _migrate(_: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _audit(_: argparse.Namespace, settings: Settings) -> int:
-    from telco.billing.bonus.audit import audit as audit_bonuses
-    from telco.billing.bonus.audit import missed_days
-    from telco.billing.collection.audit import audit as audit_collection
-    from telco.billing.instalments.audit import audit as audit_instalments
-    from telco.billing.instalments.audit import missed_parts
-    from telco.billing.invoicing.audit import audit as audit_invoices
-    from telco.billing.payments.audit import audit_payments
-    from telco.billing.refunds.audit import audit as audit_refunds
+    from telco.audits import audit_all
     from telco.db.pool import Database
     from telco.kernel.calendar import Calendar
     from telco.kernel.clock import SystemClock
-    from telco.ledger.audit import audit
 
     database = await Database.connect(_database_url(settings))
     try:
-        checks = (audit, audit_bonuses, audit_instalments, audit_invoices, audit_payments)
-        findings = [str(found) for check in checks for found in await check(database)]
-        findings += map(str, await audit_collection(database, SystemClock().now()))
-        now, calendar = SystemClock().now(), Calendar()
-        findings += map(str, await missed_days(database, calendar, now, calendar.today(now) - timedelta(days=100)))
-        findings += map(str, await missed_parts(database, calendar.today(now)))
-        findings += map(str, await audit_refunds(database, Calendar().today(SystemClock().now())))
+        findings = await audit_all(database, SystemClock().now(), Calendar())
     finally:
         await database.close()
     for finding in findings:
-        print(finding)
+        print(finding.text)
     print("the audit found nothing" if not findings else f"{len(findings)} findings")
     return EXIT_FINDINGS if findings else EXIT_OK
 

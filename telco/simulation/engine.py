@@ -226,17 +226,22 @@ class Simulation:
     async def _end_day(self, number: int, *, thorough: bool) -> None:
         """Audit the day, note its figures, and go to the next."""
         day = day_of(number)
-        everything = await auditor.audit_everything(self._app.database, day) if thorough else []
+        app, now = self._app, self._clock.now()
+        everything = (
+            await auditor.audit_everything(app.database, day, now, app.calendar, app.catalog.current())
+            if thorough
+            else []
+        )
 
         async def body(connection: Connection) -> auditor.Night:
-            night = await auditor.audit_day(connection, day, self._clock.now(), self._app.catalog.current())
+            night = await auditor.audit_day(connection, day, now, app.catalog.current())
             for finding in (*night.findings, *everything):
                 await connection.execute(Q.add_finding, finding.day, finding.check, finding.detail)
             await connection.execute(Q.add_day, day, night.digest, night.figures)
             await connection.execute(Q.note_progress, number + 1, SLOTS[0], Stage.DECIDE)
             return night
 
-        night = await self._app.database.transact("simulation.end_day", body)
+        night = await app.database.transact("simulation.end_day", body)
         self._progress = Progress(number + 1, SLOTS[0], Stage.DECIDE, ())
         self._tell(DayDone(number, night.figures, [*night.findings, *everything]))
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from telco.app import App
+from telco.billing.collection.dunning import ORIGIN
 from telco.db.pool import Connection
 from telco.kernel.clock import ManualClock
 from telco.simulation.engine import Simulation, day_of
@@ -78,3 +79,20 @@ async def test_the_whole_ledger_is_audited_at_the_end(simulation: Simulation, se
         await app.database.fetch(f"update {schema}.bucket set balance = balance + 5 where bucket_no = 0")
     findings = await simulation.run(DAYS + 1)
     assert "ledger.buckets" in {finding.check for finding in findings}
+
+
+async def test_what_telco_audit_looks_at_is_looked_at(simulation: Simulation, service: tuple[App, ManualClock]) -> None:
+    """A day that was not read for bonuses, and a suspension by collection for a debt that nobody knows."""
+    app, clock = service
+    await simulation.run(DAYS)
+    await app.database.fetch("delete from bonus.day where day = $1", day_of(1))
+    await app.database.fetch(
+        f"""insert into subscribers.suspension
+        (subscription_id, ground, scopes, reference, reason, author, started_at)
+        select subscription_id, 'money', '{{outgoing}}', 'x', 'x', $1, acceded_at from subscribers.subscription
+        where subscription_id = {RICH}""",
+        ORIGIN.author,
+    )
+    today, catalogue = day_of(DAYS - 1), app.catalog.current()
+    findings = await auditor.audit_everything(app.database, today, clock.now(), app.calendar, catalogue)
+    assert {finding.check for finding in findings} == {"bonus.bonus_day", "collection.suspended_without_ground"}

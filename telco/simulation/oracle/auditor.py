@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from telco.billing.bonus.audit import audit as audit_bonuses
-from telco.billing.instalments.audit import audit as audit_instalments
-from telco.billing.invoicing.audit import audit as audit_invoices
-from telco.billing.refunds.audit import audit as audit_refunds
+from telco.audits import audit_all
+from telco.billing.bonus.audit import recompute as recompute_bonuses
 from telco.catalog.catalogue import Catalogue
 from telco.catalog.model import FeeAnchor, Interval, Plan, Renewal, ServiceOffer
 from telco.db import queries
 from telco.db.pool import Connection, Database
-from telco.ledger.audit import audit as audit_ledger
+from telco.kernel.calendar import Calendar, add_months
 from telco.simulation.model import Finding
 
 MOST_FINDINGS: Final = 20
@@ -68,12 +66,16 @@ async def audit_day(connection: Connection, day: date, now: datetime, catalogue:
     return night
 
 
-async def audit_everything(database: Database, day: date) -> list[Finding]:
-    """Recompute every balance from the first operation on, as `telco audit` does."""
-    found = [Finding(day, f"ledger.{one.check}", str(one)) for one in await audit_ledger(database)]
-    for audit in (audit_invoices, audit_bonuses, audit_instalments):
-        found += [Finding(day, one.check, str(one)) for one in await audit(database)]
-    return found + [Finding(day, one.check, str(one)) for one in await audit_refunds(database, day)]
+async def audit_everything(
+    database: Database, day: date, now: datetime, calendar: Calendar, catalogue: Catalogue
+) -> list[Finding]:
+    """Recompute everything from the first operation on, as `telco audit` does, and last month's bonuses one by one."""
+    found = [
+        Finding(day, one.check if one.check.startswith(f"{one.part}.") else f"{one.part}.{one.check}", one.text)
+        for one in await audit_all(database, now, calendar)
+    ]
+    bonuses = await recompute_bonuses(database, catalogue, calendar, add_months(day.replace(day=1), -1))
+    return found + [Finding(day, one.check, str(one)) for one in bonuses]
 
 
 async def _set_terms(connection: Connection, catalogue: Catalogue) -> None:
