@@ -192,11 +192,14 @@ class Ledger:
         buckets = tuple(_bucket(row, now) for row in rows)
         return AccountView(account, buckets, main["credit_limit"], main["low_mark"])
 
-    async def balances_many(self, accounts: Collection[AccountRef]) -> dict[AccountRef, AccountView]:
+    async def balances_many(
+        self, accounts: Collection[AccountRef], connection: Connection | None = None
+    ) -> dict[AccountRef, AccountView]:
         """Read many accounts as they are now, in one statement; accounts that are unknown are left out."""
         now = self._clock.now()
         shards = [account.shard for account in accounts]
-        rows = await self._database.fetch(_Q.buckets_of_many, shards, [account.account_id for account in accounts], now)
+        reader = connection or self._database
+        rows = await reader.fetch(_Q.buckets_of_many, shards, [account.account_id for account in accounts], now)
         views: dict[AccountRef, AccountView] = {}
         for account, group in groupby(rows, key=_account):
             buckets = list(group)

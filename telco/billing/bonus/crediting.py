@@ -21,6 +21,7 @@ from telco.billing.bonus.model import COST, CreditRun, Member, MemberId, MonthRu
 from telco.catalog.bonus import BONUS, BonusProgramme
 from telco.db.pool import Connection
 from telco.kernel.calendar import add_months
+from telco.kernel.ids import AccountRef
 from telco.kernel.money import Tiyn
 from telco.kernel.units import Unit
 from telco.ledger import model as ledger_model
@@ -98,14 +99,16 @@ class Crediting:
         self, conn: Connection, members: Mapping[MemberId, Member], growth: Mapping[MemberId, int]
     ) -> CreditRun:
         programme, now = self._terms(), self._desk.clock.now()
-        moves: list[tuple[Member, Tiyn, int]] = []
+        wanted: list[tuple[Member, Tiyn, int]] = []
         for member_id, grown in growth.items():
             member = members[member_id]
             due = Tiyn(member.due + grown)
-            amount = rules.to_move(due, member.credited, programme.least)
-            if amount < 0:
-                amount = -min(-amount, await self._available(conn, member))
-            moves.append((member, due, amount))
+            wanted.append((member, due, rules.to_move(due, member.credited, programme.least)))
+        available = await self._available(conn, [member for member, _, amount in wanted if amount < 0])
+        moves = [
+            (member, due, amount if amount >= 0 else -min(-amount, available[member.account]))
+            for member, due, amount in wanted
+        ]
         ops = [self._operation(member, amount, programme) for member, _, amount in moves if amount]
         for outcome in await self._desk.ledger.apply(conn, ops):
             if outcome.status is not Status.OK:
@@ -136,9 +139,15 @@ class Crediting:
         programmes = self._desk.catalogue().bonus
         return programmes.at(self._desk.clock.now()) or programmes[0]
 
-    async def _available(self, conn: Connection, member: Member) -> int:
-        view = await self._desk.ledger.balances(member.account, conn)
-        return sum(bucket.available for bucket in view.buckets if bucket.code == BONUS)
+    async def _available(self, conn: Connection, members: Sequence[Member]) -> dict[AccountRef, int]:
+        """The bonuses that something can be taken back from."""
+        if not members:
+            return {}
+        views = await self._desk.ledger.balances_many([member.account for member in members], conn)
+        return {
+            account: sum(bucket.available for bucket in view.buckets if bucket.code == BONUS)
+            for account, view in views.items()
+        }
 
     def _operation(self, member: Member, amount: int, programme: BonusProgramme) -> Op:
         now = self._desk.clock.now()

@@ -105,23 +105,32 @@ class Membership:
 
     async def _leave(self, conn: Connection, member: Member, ground: LeaveGround) -> None:
         now = max(self._desk.clock.now(), member.joined_at)
-        await self._zero(conn, await store.leave(conn, member.member_id, now, ground), now)
+        await self._zero(conn, [await store.leave(conn, member.member_id, now, ground)], now)
 
-    async def _zero(self, conn: Connection, member: Member, now: datetime) -> bool:
-        """Take back what is left of a member's bonuses; what an open session holds is taken once it ends.
+    async def _zero(self, conn: Connection, members: Sequence[Member], now: datetime) -> int:
+        """Take back what is left of members' bonuses; what an open session holds is taken once it ends.
+
+        Returns of how many nothing is left.
 
         Contract: PSC-3.1.9, PSC-6.5
         """
-        op_id = f"{member.origin}:zero:{uuid7().hex}"  # there may be several: each takes what has come free since
-        drain = ledger_model.drain(
-            member.account, op_id, origin=member.origin, contra=COST, details={"label": "bonus.zeroed"}
-        )
-        await self._desk.ledger.apply(conn, [drain])
-        view = await self._desk.ledger.balances(member.account, conn)
-        if any(bucket.balance for bucket in view.buckets if bucket.origin == member.origin):
-            return False
-        await conn.execute(Q.zeroed, member.member_id, now)
-        return True
+        # there may be several drains of a member: each takes what has come free since
+        drains = [
+            ledger_model.drain(
+                member.account,
+                f"{member.origin}:zero:{uuid7().hex}",
+                origin=member.origin,
+                contra=COST,
+                details={"label": "bonus.zeroed"},
+            )
+            for member in members
+        ]
+        await self._desk.ledger.apply(conn, drains)
+        views = await self._desk.ledger.balances_many({member.account for member in members}, conn)
+        left = {bucket.origin for view in views.values() for bucket in view.buckets if bucket.balance}
+        done = [member.member_id for member in members if member.origin not in left]
+        await conn.execute(Q.zeroed, done, now)
+        return len(done)
 
     async def zero_left(self) -> int:
         """Zero whoever left while sessions held bonuses, or got some back by a reversal since; returns how many.
@@ -141,10 +150,9 @@ class Membership:
 
     async def _zero_batch(self, conn: Connection, after: int) -> tuple[int, int]:
         members = [store.member_of(row) for row in await conn.fetch(Q.lock_unzeroed, after, BATCH)]
-        zeroed = 0
-        for member in sorted(members, key=lambda member: member.account):
-            zeroed += await self._zero(conn, member, self._desk.clock.now())
-        return zeroed, members[-1].member_id if members else 0
+        if not members:
+            return 0, 0
+        return await self._zero(conn, members, self._desk.clock.now()), members[-1].member_id
 
 
 def _facts(holders: Sequence[Holder]) -> tuple[date, int | None]:

@@ -43,8 +43,8 @@ update bonus.member set tenure_from = $2, birthday = $3 where member_id = $1;
 update bonus.member set left_at = $2, left_ground = $3 where member_id = $1 returning *;
 
 -- name: zeroed
--- Nothing is left of what it had.
-update bonus.member set zeroed_at = $2 where member_id = $1;
+-- Nothing is left of what they had.
+update bonus.member set zeroed_at = $2 where member_id = any($1::bigint[]);
 
 -- name: lock_unzeroed
 -- Who left while something of his bonuses was held by open sessions, or got some back since.
