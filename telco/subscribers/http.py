@@ -37,6 +37,7 @@ def routes(api: Api, subscribers: Subscribers) -> None:
     _services(api, subscribers)
     _suspensions(api, subscribers)
     _cards(api, subscribers)
+    _devices(api, subscribers)
     contract_routes(api, subscribers)
     register_routes(api, subscribers)
 
@@ -305,20 +306,6 @@ def _cards(api: Api, subscribers: Subscribers) -> None:
         )
         return s.NumberOut(msisdn=number)
 
-    async def register(request: ApiRequest, msisdn: MsisdnText, body: s.DeviceIn) -> c.DeviceOut:
-        subscriber = await subscribers.get(msisdn)
-        device = await subscribers.devices.register(
-            subscriber.subscriber_id, body.imei, origin(request, "registration of a device")
-        )
-        return c.DeviceOut.model_validate(device)
-
-    async def unregister(
-        request: ApiRequest, msisdn: MsisdnText, imei: Annotated[str, Field(pattern=r"^\d{15}$")]
-    ) -> None:
-        subscriber = await subscribers.get(msisdn)
-        ground = origin(request, "application of the subscriber")
-        await subscribers.devices.end(subscriber.subscriber_id, imei, ground, reason=ground.ground)
-
     base = "/v1/subscribers/{msisdn}"
     declare(
         api,
@@ -339,6 +326,24 @@ def _cards(api: Api, subscribers: Subscribers) -> None:
         idempotent=True,
         errors=[e.SubscriberUnknownError, e.NumberNotFreeError, e.NoNumberLeftError, e.NotEnoughMoneyError],
     )(renumber)
+
+
+def _devices(api: Api, subscribers: Subscribers) -> None:
+    async def register(request: ApiRequest, msisdn: MsisdnText, body: s.DeviceIn) -> c.DeviceOut:
+        subscriber = await subscribers.get(msisdn)
+        device = await subscribers.devices.register(
+            subscriber.subscriber_id, body.imei, origin(request, "registration of a device")
+        )
+        return c.DeviceOut.model_validate(device)
+
+    async def unregister(
+        request: ApiRequest, msisdn: MsisdnText, imei: Annotated[str, Field(pattern=r"^\d{15}$")]
+    ) -> None:
+        subscriber = await subscribers.get(msisdn)
+        ground = origin(request, "application of the subscriber")
+        await subscribers.devices.end(subscriber.subscriber_id, imei, ground, reason=ground.ground)
+
+    base = "/v1/subscribers/{msisdn}"
     declare(
         api,
         "POST",

@@ -16,6 +16,7 @@ from telco.web.staff import Role
 def contract_routes(api: Api, subscribers: Subscribers) -> None:
     """Declare the routes of identification, consents, accounts and the end."""
     _identification(api, subscribers)
+    _accounts(api, subscribers)
     _end(api, subscribers)
 
 
@@ -92,7 +93,7 @@ def _identification(api: Api, subscribers: Subscribers) -> None:
     )(withdraw)
 
 
-def _end(api: Api, subscribers: Subscribers) -> None:
+def _accounts(api: Api, subscribers: Subscribers) -> None:
     async def open_account(request: ApiRequest, msisdn: MsisdnText, body: s.AccountIn) -> c.PersonalAccountOut:
         subscriber = await subscribers.get(msisdn)
         account = await subscribers.contracts.open_account(
@@ -106,6 +107,27 @@ def _end(api: Api, subscribers: Subscribers) -> None:
             subscriber.subscriber_id, body.ref(), origin(request, "application of the subscriber")
         )
 
+    base = "/v1/subscribers/{msisdn}"
+    declare(
+        api,
+        "POST",
+        f"{base}/accounts",
+        "Open one more personal account",
+        body=s.AccountIn,
+        response=c.PersonalAccountOut,
+        status=201,
+    )(open_account)
+    declare(
+        api,
+        "PUT",
+        f"{base}/account",
+        "Spend from another account of the contract",
+        body=c.AccountModel,
+        errors=[e.SubscriberUnknownError, e.AccountUnknownError],
+    )(use_account)
+
+
+def _end(api: Api, subscribers: Subscribers) -> None:
     async def refuse_edition(request: ApiRequest, msisdn: MsisdnText, body: s.EditionRefusalIn) -> s.EndedOut:
         """Ends the contract (PSC-2.4)."""
         subscriber = await subscribers.get(msisdn)
@@ -128,23 +150,6 @@ def _end(api: Api, subscribers: Subscribers) -> None:
         await subscribers.contracts.end(subscriber.subscriber_id, body.end_on, origin(request))
 
     base = "/v1/subscribers/{msisdn}"
-    declare(
-        api,
-        "POST",
-        f"{base}/accounts",
-        "Open one more personal account",
-        body=s.AccountIn,
-        response=c.PersonalAccountOut,
-        status=201,
-    )(open_account)
-    declare(
-        api,
-        "PUT",
-        f"{base}/account",
-        "Spend from another account of the contract",
-        body=c.AccountModel,
-        errors=[e.SubscriberUnknownError, e.AccountUnknownError],
-    )(use_account)
     declare(
         api,
         "POST",

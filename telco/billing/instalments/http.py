@@ -41,6 +41,7 @@ def routes(
 ) -> None:
     """Declare the routes of device instalments."""
     _agreement_routes(api, instalments, subscribers)
+    _closing_routes(api, instalments)
     _check_routes(api, port_out)
     _bureau_routes(api, bureaus)
 
@@ -66,15 +67,6 @@ def _agreement_routes(api: Api, instalments: Instalments, subscribers: Subscribe
 
     async def read(_: ApiRequest, number: AgreementNumber) -> AgreementOut:
         return AgreementOut.of(await instalments.get(number))
-
-    async def repay(request: ApiRequest, number: AgreementNumber, body: GroundIn) -> AgreementOut:
-        """The whole rest, from what is available on the account."""
-        return AgreementOut.of(await instalments.repay(number, _origin(request, body.ground)))
-
-    async def take_back(request: ApiRequest, number: AgreementNumber, body: GroundIn) -> AgreementOut:
-        """What was posted goes back to the account, what was to come never does."""
-        origin = _origin(request, body.ground)
-        return AgreementOut.of(await instalments.take_back(number, origin, reason=body.ground))
 
     reading = {"roles": _READERS, "tags": _TAGS, "audit": True}
     api.get(
@@ -110,6 +102,18 @@ def _agreement_routes(api: Api, instalments: Instalments, subscribers: Subscribe
         summary="Sell a device",
         tags=_TAGS,
     )(sign)
+
+
+def _closing_routes(api: Api, instalments: Instalments) -> None:
+    async def repay(request: ApiRequest, number: AgreementNumber, body: GroundIn) -> AgreementOut:
+        """The whole rest, from what is available on the account."""
+        return AgreementOut.of(await instalments.repay(number, _origin(request, body.ground)))
+
+    async def take_back(request: ApiRequest, number: AgreementNumber, body: GroundIn) -> AgreementOut:
+        """What was posted goes back to the account, what was to come never does."""
+        origin = _origin(request, body.ground)
+        return AgreementOut.of(await instalments.take_back(number, origin, reason=body.ground))
+
     closing = {"body": GroundIn, "response": AgreementOut, "idempotent": True, "tags": _TAGS}
     api.post(
         "/v1/device-agreements/{number}/repayment",

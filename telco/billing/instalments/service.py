@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from telco.billing.instalments import rules, store
 from telco.billing.instalments.errors import (
@@ -169,8 +169,7 @@ class Instalments:
         posted = [(part.agreement_id, part.part_no, op.op_id) for part, op in zip(due, ops, strict=True)]
         await store.mark_posted(conn, now, posted)
         await conn.execute(Q.close_paid, now, [part.agreement_id for part in due])
-        for part in due:
-            await self._tell_posted(conn, part, now)
+        await outbox.emit_many(conn, [_told(part) for part in due], at=now)
         return PostingRun(len(due), Tiyn(sum(part.amount for part in due)))
 
     def _posting(self, part: DuePart) -> Op:
@@ -386,17 +385,19 @@ class Instalments:
             conn, "billing.device_agreement", f"account:{agreement.account}", payload, at=self._clock.now()
         )
 
-    async def _tell_posted(self, conn: Connection, part: DuePart, now: datetime) -> None:
-        payload: dict[str, object] = {
-            "subscriber_id": part.subscriber_id,
-            "msisdn": part.msisdn,
-            "number": part.number,
-            "part": part.part_no,
-            "of": part.months,
-            "amount": part.amount,
-            "op_id": f"device:{part.number}:{part.part_no}",
-        }
-        await outbox.emit(conn, "billing.instalment_posted", f"account:{part.account}", payload, at=now)
+
+def _told(part: DuePart) -> tuple[str, str, dict[str, object]]:
+    """The event that tells of a part that was taken: its topic, key and payload."""
+    payload: dict[str, object] = {
+        "subscriber_id": part.subscriber_id,
+        "msisdn": part.msisdn,
+        "number": part.number,
+        "part": part.part_no,
+        "of": part.months,
+        "amount": part.amount,
+        "op_id": f"device:{part.number}:{part.part_no}",
+    }
+    return "billing.instalment_posted", f"account:{part.account}", payload
 
 
 def _details(number: str, **more: object) -> dict[str, object]:
