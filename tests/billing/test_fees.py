@@ -57,14 +57,23 @@ async def test_a_run_that_is_killed_is_finished_by_another_machine(world: World)
     world.clock.advance(timedelta(days=1))
     doomed = await Database.connect(world.database.url)
     runner = FeeRunner(doomed, world.clock, world.subscribers.fees, batch=2)
-    run = asyncio.create_task(runner.run())
-    while not await _told(world, "fee_taken", since=len(subscribers)):  # the first batch is committed
-        await asyncio.sleep(0)
-    doomed.terminate()
-    with pytest.raises(Exception):  # noqa: B017, PT011  # whatever a lost connection was doing
-        await run
-    taken = await _told(world, "fee_taken", since=len(subscribers))
-    assert await world.fees.run() == FeeRun(charged=24 - taken)
+    last = subscribers[-1]
+    async with world.database.acquire() as gate:
+        async with gate.transaction():  # whoever is to charge the last account waits in the middle of its batch
+            await gate.execute(
+                "select from ledger.bucket where shard = $1 and account_id = $2 for update", *last.account
+            )
+            run = asyncio.create_task(runner.run())
+            while await _told(world, "fee_taken", since=len(subscribers)) < 22:  # the other batches are committed
+                await asyncio.sleep(0)
+            doomed.terminate()
+            with pytest.raises(Exception):  # noqa: B017, PT011  # whatever a lost connection was doing
+                await run
+        # the server has undone the batch when what it held is free
+        query = "select from subscribers.subscription where subscription_id = $1 for update"
+        await gate.execute(query, last.subscriber_id)
+    assert await _told(world, "fee_taken", since=len(subscribers)) == 22
+    assert await world.fees.run() == FeeRun(charged=2)
     assert {len(await _fees(world, subscriber)) for subscriber in subscribers} == {2}
     assert await _told(world, "fee_taken", since=len(subscribers)) == 24
 
