@@ -62,6 +62,12 @@ language sql stable as $$
     where o.shard = p_shard and o.account_id = p_account and o.target = p_op_id and o.kind = 8 and o.status = 0
 $$;
 
+-- When an operation was posted.
+create function ledger.posted_at_v1(p_shard smallint, p_account bigint, p_op_id text) returns timestamptz
+language sql stable as $$
+    select o.at from ledger.operation o where o.shard = p_shard and o.account_id = p_account and o.op_id = p_op_id
+$$;
+
 -- What accounts have on their main balance, and how far it may go down.
 create view ledger.main_balance as
 select shard, account_id, balance, held, credit_limit from ledger.bucket where bucket_no = 0;

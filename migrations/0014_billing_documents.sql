@@ -74,6 +74,12 @@ create table documents.duty (
 create index duty_open on documents.duty (next_at, duty_id) where document_id is null;
 create index duty_due on documents.duty (due_on, duty_id) where document_id is null;
 
+-- The months whose acts for companies in prepaid settlement are among the duties.
+create table documents.act_month (
+    month    date        primary key,
+    noted_at timestamptz not null
+);
+
 -- The queue to the state's e-invoice system, and what came of each document there.
 create table documents.einvoice (
     document_id         bigint      primary key references documents.document,

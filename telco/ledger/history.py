@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -30,6 +31,23 @@ class Movement(NamedTuple):
     change: Tiyn
     main_after: Tiyn
     details: dict[str, Any]
+
+
+class Supplied(NamedTuple):
+    """What was charged of one thing in a span of time."""
+
+    code: str
+    """The operator's account."""
+    label: str
+    item: str | None
+    """The plan or service that a fee is of."""
+    unit: Unit
+    operations: int
+    quantity: int | None
+    amount: Tiyn
+    """Less what was given back."""
+    rate_no: int
+    """Which of the given moments it came after, from 1."""
 
 
 async def main_before(connection: Connection, account: AccountRef, moment: datetime) -> Tiyn:
@@ -66,3 +84,23 @@ async def totals(connection: Connection, account: AccountRef, until: datetime) -
     """Add up what the main balance got (positive) or gave before a moment, by the operator's account."""
     rows = await connection.fetch(_Q.totals, account.shard, account.account_id, until)
     return {row["contra"]: Tiyn(row["change"]) for row in rows}
+
+
+async def supplied(
+    connection: Connection, account: AccountRef, since: datetime, until: datetime, moments: Sequence[datetime]
+) -> list[Supplied]:
+    """Add up what was charged to revenue from `since` to before `until`, by thing and by the newest of the moments."""
+    rows = await connection.fetch(_Q.supplied, account.shard, account.account_id, since, until, list(moments))
+    return [
+        Supplied(
+            row["code"],
+            row["label"],
+            row["item"],
+            Unit(row["unit"]),
+            row["operations"],
+            row["quantity"],
+            Tiyn(row["amount"]),
+            row["rate_no"],
+        )
+        for row in rows
+    ]

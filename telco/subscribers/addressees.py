@@ -8,7 +8,7 @@ from datetime import datetime
 from telco.db import queries
 from telco.db.pool import Connection
 from telco.kernel.i18n import Language
-from telco.kernel.ids import AccountRef, ContractId, PartyId, SubscriberId
+from telco.kernel.ids import AccountId, AccountRef, ContractId, PartyId, SubscriberId
 from telco.kernel.msisdn import Msisdn
 from telco.subscribers.model import PartyData, PartyKind
 
@@ -51,3 +51,12 @@ async def addressee(connection: Connection, account: AccountRef) -> Addressee | 
         Msisdn(row["msisdn"]),
         Language(row["language"]),
     )
+
+
+async def company_accounts(
+    connection: Connection, after: AccountRef | None, since: datetime, limit: int
+) -> list[AccountRef]:
+    """Return companies' accounts beyond `after`, in order, that had a number in use at `since` or later."""
+    shard, account_id = after or (-1, 0)
+    rows = await connection.fetch(_Q.company_accounts, shard, account_id, since, limit)
+    return [AccountRef(row["shard"], AccountId(row["account_id"])) for row in rows]

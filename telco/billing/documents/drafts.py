@@ -36,12 +36,13 @@ from telco.billing.documents.model import (
 from telco.billing.documents.requisites import Requisites
 from telco.billing.invoicing import credit_notes
 from telco.billing.invoicing.model import CreditNoteId, Invoice, InvoiceId, InvoiceLine
+from telco.billing.invoicing.rules import MILLIONTHS, UNTAXED, shared_vat
 from telco.billing.invoicing.service import Invoicing
 from telco.catalog.catalogue import Catalogue
 from telco.catalog.errors import UnknownPlanError, UnknownServiceError
 from telco.catalog.numbering import Names
 from telco.db.pool import Connection
-from telco.kernel.calendar import Calendar
+from telco.kernel.calendar import Calendar, add_months
 from telco.kernel.i18n import Text, Translator
 from telco.kernel.ids import AccountRef
 from telco.kernel.money import Tiyn
@@ -101,7 +102,7 @@ class Drafts:
             InvoiceUnknownError, RequisitesMissingError
         """
         invoice, lines = await self._invoice(invoice_id)
-        supply = rules.supply_of(self._items(invoice, lines), invoice.due_on)
+        supply = rules.supply_of(self._items(invoice.period_start, lines), invoice.due_on)
         issued_on = self._calendar.today(invoice.issued_at)
         draft = await self._of_invoice(connection, Kind.INVOICE, source, invoice, supply, issued_on)
         return replace(draft, number=invoice.number)
@@ -117,13 +118,56 @@ class Drafts:
         Contract: PSC-4.5
         """
         invoice, lines = await self._invoice(invoice_id)
-        supply = rules.only_supplies(rules.supply_of(self._items(invoice, lines), None, invoice.number))
+        supply = rules.only_supplies(rules.supply_of(self._items(invoice.period_start, lines), None, invoice.number))
         if not supply.items:
             raise NothingSuppliedError(number=invoice.number)
         draft = await self._of_invoice(connection, Kind.ACT, source, invoice, supply, today)
         if draft.buyer.kind is not BuyerKind.COMPANY:
             raise ActForCompanyError(number=invoice.number)
         return draft
+
+    async def act_of_month(
+        self, connection: Connection, account: AccountRef, month: date, source: str, today: date
+    ) -> Draft:
+        """An act of what a company was given in a month in prepaid settlement, of which there is no invoice.
+
+        Raises:
+            AccountOwnerUnknownError, RequisitesMissingError, ActForCompanyError
+            NothingSuppliedError: nothing, or all of it is on invoices.
+
+        Contract: PSC-4.5, PSC-4.3.1
+        """
+        owner = await self._owner(connection, account)
+        if owner.party.kind is not PartyKind.COMPANY:
+            raise ActForCompanyError(number=str(account))
+        period = Period(month, add_months(month, 1))
+        spans = await self._invoicing.not_invoiced(connection, [account], *self._bounds(period))
+        lines = await self._supplied(connection, account, *spans[account]) if account in spans else []
+        supply = rules.only_supplies(rules.supply_of(self._items(month, lines), None))
+        if supply.gross <= 0:
+            raise NothingSuppliedError(number=str(account))
+        seller = await self._requisites.on(connection, today)
+        basis = self._basis(owner, owner.msisdn)
+        return _draft(Kind.ACT, source, owner, today, seller, basis, period, supply, total=supply.gross)
+
+    async def _supplied(
+        self, connection: Connection, account: AccountRef, since: datetime, until: datetime
+    ) -> list[InvoiceLine]:
+        """Say what was charged as the lines of an invoice do, with the VAT of the day of the supply."""
+        rates = self._invoicing.vat_rates()
+        found = await history.supplied(connection, account, since, until, rates.since)
+        of_line = [
+            None if thing.code in UNTAXED else Decimal(rates.millionths[thing.rate_no - 1]) / MILLIONTHS
+            for thing in found
+        ]
+        vats = shared_vat([(rate, thing.amount) for rate, thing in zip(of_line, found, strict=True)])
+        return [
+            InvoiceLine(
+                number, thing.code, thing.label, thing.item, None, thing.operations, thing.quantity, thing.unit,
+                thing.amount, rate, vat,
+            )
+            for number, (thing, rate, vat) in enumerate(zip(found, of_line, vats, strict=True), 1)
+        ]  # fmt: skip
 
     async def credit_note(
         self, connection: Connection, credit_note_id: CreditNoteId, source: str, lowered: Reference | None
@@ -140,7 +184,7 @@ class Drafts:
             for part in note.lines
             if part.amount
         ]
-        supply = rules.supply_of(self._items(invoice, lines), None, invoice.number)
+        supply = rules.supply_of(self._items(invoice.period_start, lines), None, invoice.number)
         issued_on = self._calendar.today(note.issued_at)
         draft = await self._of_invoice(connection, Kind.CREDIT_NOTE, source, invoice, supply, issued_on)
         return replace(draft, number=note.number, corrects=lowered)
@@ -157,12 +201,12 @@ class Drafts:
         basis = self._basis(owner, invoice.msisdn)
         return _draft(kind, source, owner, issued_on, seller, basis, period, supply, total=supply.gross)
 
-    def _items(self, invoice: Invoice, lines: list[InvoiceLine]) -> list[Item]:
+    def _items(self, since: date, lines: list[InvoiceLine]) -> list[Item]:
         return [
             Item(
                 line_no=number,
                 code=line.code,
-                name=labels.name_of(self._translator, line.label, line.code, self._given(line, invoice)),
+                name=labels.name_of(self._translator, line.label, line.code, self._given(line, since)),
                 msisdn=line.msisdn,
                 quantity=Decimal(line.count) if not line.quantity else labels.stated(line.unit, line.quantity),
                 unit=labels.unit_of(self._translator, line.unit),
@@ -174,11 +218,11 @@ class Drafts:
             for number, line in enumerate(lines, 1)
         ]
 
-    def _given(self, line: InvoiceLine, invoice: Invoice) -> Names | None:
+    def _given(self, line: InvoiceLine, since: date) -> Names | None:
         """Name the plan or service that a fee is of, as it was called in the period; None where it is of none."""
         if line.item is None:
             return None
-        catalogue, at = self._catalogue(), self._calendar.start_of_day(invoice.period_start)
+        catalogue, at = self._catalogue(), self._calendar.start_of_day(since)
         with contextlib.suppress(UnknownPlanError):
             return catalogue.plan(line.item, at).name
         with contextlib.suppress(UnknownServiceError):

@@ -20,14 +20,16 @@ from telco.billing.invoicing.model import InvoiceId
 from telco.billing.invoicing.service import Invoicing
 from telco.db.outbox import OutboxEvent
 from telco.db.pool import Connection, Database, Record
-from telco.kernel.calendar import Calendar
+from telco.kernel.calendar import Calendar, add_months
 from telco.kernel.clock import Clock
 from telco.kernel.errors import DomainError
 from telco.kernel.ids import AccountId, AccountRef
-from telco.subscribers.addressees import addressee
+from telco.subscribers.addressees import addressee, company_accounts
 from telco.subscribers.model import PartyKind
 
 BATCH = 100
+ACCOUNTS = 1_000
+"""Accounts looked at together for what they used in a month."""
 LEASE = timedelta(minutes=5)
 """How long a machine that took a duty and died keeps others from it."""
 _LATE = Gauge("telco_document_duties_late", "Documents that companies should have been given and were not")
@@ -70,11 +72,42 @@ class CompanyDuties:
         due_on, now = rules.duty_due_on(supplied_until), self._clock.now()
         await self._change(Q.open_duties, list(sources), due_on, now)
 
+    async def note_months(self) -> None:
+        """Note the acts of companies in prepaid settlement for each month that is over.
+
+        What was used in March, until the 31st, is stated by 20 April. Where an account was invoiced in a part of the
+        month, that part is on the acts of its invoices; a month without services has no act. Killed, it begins the
+        month again.
+
+        Contract: PSC-4.5, PSC-4.3.1
+        """
+        now = self._clock.now()
+        this_month = self._calendar.today(now).replace(day=1)
+        newest = await self._database.fetchval(Q.last_act_month)
+        month = add_months(this_month, -1) if newest is None else add_months(newest, 1)
+        while month < this_month:
+            await self._note_month(month)
+            await self._change(Q.note_act_month, month, now)
+            month = add_months(month, 1)
+
+    async def _note_month(self, month: date) -> None:
+        following, after = add_months(month, 1), None
+        since, until = self._calendar.start_of_day(month), self._calendar.start_of_day(following)
+        while True:
+            async with self._database.acquire() as connection:
+                accounts = await company_accounts(connection, after, since, ACCOUNTS)
+                prepaid = await self._invoicing.not_invoiced(connection, accounts, since, until)
+            await self._open([f"{Kind.ACT}:{account}:{month.isoformat()}" for account in prepaid], following)
+            if len(accounts) < ACCOUNTS:
+                return
+            after = accounts[-1]
+
     async def run(self) -> dict[str, object]:
         """Issue what is to be issued, what is due first at first; tell what was done, what failed and what is late.
 
         Contract: PSC-4.5
         """
+        await self.note_months()
         done = failed = 0
         while claimed := await self._claim():
             for row in claimed:

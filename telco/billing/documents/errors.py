@@ -56,7 +56,7 @@ class DocumentTooLongError(DomainError):
 
 
 class NothingSuppliedError(DomainError):
-    """The invoice {number} has no services: there is nothing that an act could state."""
+    """{number} has no services: there is nothing that an act could state."""
 
     code = "nothing_supplied"
     status = 409
@@ -64,7 +64,7 @@ class NothingSuppliedError(DomainError):
 
 
 class ActForCompanyError(DomainError):
-    """Acts are for companies, and the invoice {number} is a person's."""
+    """Acts are for companies, and {number} is a person's."""
 
     code = "act_for_company"
     status = 409

@@ -50,6 +50,8 @@ def to_body(document: Document, related_registration: str | None = None) -> str:
     if not isinstance(content, Supply) or document.kind not in FORMS:
         raise ValueError(f"a document of the kind {document.kind} does not go to the state's system")
     supply = rules.only_supplies(content)
+    if document.kind is not Kind.CREDIT_NOTE:
+        supply = rules.netted(supply)
     if document.kind is Kind.ACT:
         head = '<v1:awp xmlns:aawp="abstractAwp.awp" xmlns:v1="v1.awp">'
         return head + _write(_act(document, supply)) + "</v1:awp>"

@@ -17,6 +17,7 @@ from telco.kernel.units import MEGABYTE, MINUTE_S, Unit
 
 NAMES: Mapping[str, Text] = {
     "fee.plan": Text("Subscription fee of the tariff plan"),
+    "fee.refund": Text("Subscription fee given back"),
     "fee.service": Text("Subscription fee of an additional service"),
     "number.price": Text("Choice of a number"),
     "carried": Text("Debt of earlier periods"),

@@ -159,3 +159,11 @@ limit $3;
 -- name: drop_duty
 -- Nothing was supplied, so nothing has to be given.
 delete from documents.duty where duty_id = $1 and document_id is null;
+
+-- name: last_act_month
+-- The newest month whose acts are among the duties.
+select max(month) from documents.act_month;
+
+-- name: note_act_month
+-- The acts of a month are among the duties.
+insert into documents.act_month (month, noted_at) values ($1, $2) on conflict do nothing;

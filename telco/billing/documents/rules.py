@@ -84,6 +84,30 @@ def only_supplies(supply: Supply) -> Supply:
     return supply_of(numbered, supply.due_on, supply.invoice_number)
 
 
+def netted(supply: Supply) -> Supply:
+    """Take what was given back off what it was given back of: a line of the state's forms is never negative.
+
+    What is given back at a rate of VAT is taken off the largest line at that rate. Where that is not enough, everything
+    at the rate becomes one line; the sums by rate are the same. 4829.03 for a plan and -1770.65 for its unused days is
+    a line of 3058.38.
+    """
+    items: list[Item] = []
+    for group in supply.groups:
+        of_rate = [item for item in supply.items if item.vat_percent == group.vat_percent]
+        back = [item for item in of_rate if item.gross < 0]
+        kept = [item for item in of_rate if item.gross >= 0]
+        largest = max(of_rate, key=lambda item: item.gross)
+        net, vat, gross = _sums([largest, *back]) if largest not in back else (group.net, group.vat, group.gross)
+        if gross < 0 or net < 0 or vat < 0:
+            net, vat, gross, kept = group.net, group.vat, group.gross, [largest]
+        lowered = replace(largest, net=net, vat=vat, gross=gross)
+        items += [lowered if item is largest else item for item in kept or [largest]]
+    ordered = sorted(items, key=lambda item: item.line_no)
+    return supply_of(
+        (replace(item, line_no=number) for number, item in enumerate(ordered, 1)), supply.due_on, supply.invoice_number
+    )
+
+
 def _sums(items: Iterable[Item]) -> tuple[Tiyn, Tiyn, Tiyn]:
     net = vat = 0
     for item in items:

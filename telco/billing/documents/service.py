@@ -49,7 +49,7 @@ from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
 from telco.kernel.i18n import Language, Translator
-from telco.kernel.ids import AccountRef, ContractId
+from telco.kernel.ids import AccountId, AccountRef, ContractId
 
 SYSTEM = "system:documents"
 
@@ -104,7 +104,9 @@ class Documents:
         return await self.issue_of(rules.source_of(Kind.ACT, invoice_id), actor=actor)
 
     async def issue_of(self, source: str, *, actor: str = SYSTEM) -> Issued:
-        """Issue the document of a source (``invoice:42``, ``credit_note:7``, ``act:42``), once.
+        """Issue the document of a source, once.
+
+        A source is ``invoice:42``, ``credit_note:7``, ``act:42`` of an invoice, ``act:2:417:2026-03-01`` of a month.
 
         Raises:
             InvoiceUnknownError, CreditNoteUnknownError, RequisitesMissingError, NothingSuppliedError,
@@ -119,6 +121,11 @@ class Documents:
                 return await self._drafts.invoice(connection, InvoiceId(int(invoice_id)), source)
             case [Kind.ACT, invoice_id]:
                 return await self._drafts.act(connection, InvoiceId(int(invoice_id)), source, self._today())
+            case [Kind.ACT, shard, account_id, month]:
+                account = AccountRef(int(shard), AccountId(int(account_id)))
+                return await self._drafts.act_of_month(
+                    connection, account, date.fromisoformat(month), source, self._today()
+                )
             case [Kind.CREDIT_NOTE, credit_note_id]:
                 note_id = CreditNoteId(int(credit_note_id))
                 lowered = await self._lowered(connection, note_id)

@@ -192,3 +192,17 @@ select * from invoicing.limit_request where shard = $1 and account_id = $2 and s
 -- name: limit_requests
 -- Requests in a state, the oldest first.
 select * from invoicing.limit_request where state = $1 and limit_request_id > $2 order by limit_request_id limit $3;
+
+-- name: not_invoiced
+-- What of a span of time is on no invoice of accounts and will not be: after the last period that was closed before each
+-- left credit settlement, before it joined (again).
+select w.shard, w.account_id,
+       greatest($3::timestamptz, (
+           select max(p.period_end)::timestamp at time zone 'Asia/Almaty' from invoicing.period p
+           where p.shard = a.shard and p.account_id = a.account_id
+             and (a.closed_at is not null or p.period_start < a.anchor))) as since,
+       case when a.account_id is null or a.closed_at is not null then $4::timestamptz
+            else least($4, coalesce(ledger.posted_at_v1(a.shard, a.account_id, a.opening_op) + interval '1 microsecond', $3))
+       end as until
+from unnest($1::smallint[], $2::bigint[]) as w (shard, account_id)
+left join invoicing.account a using (shard, account_id);

@@ -101,7 +101,7 @@ class Invoicing:
         return done
 
     async def _close_batch(self, day: date, size: int) -> BillingRun:
-        now, rates = self._clock.now(), self._rates()
+        now, rates = self._clock.now(), self.vat_rates()
         today = self._calendar.today(now)
 
         async def body(conn: Connection) -> BillingRun:
@@ -124,7 +124,8 @@ class Invoicing:
 
         return await self._database.transact("invoicing.close_periods", body)
 
-    def _rates(self) -> VatRates:
+    def vat_rates(self) -> VatRates:
+        """The rates of VAT and since when each is in force, from the catalogue."""
         figures = self._catalogue().figures.get("vat", ())
         return VatRates(
             tuple(figure.effective_from for figure in figures),
@@ -338,6 +339,17 @@ class Invoicing:
         """
         billed = await store.billed(conn, account)
         return None if billed is None else (billed.anchor, billed.period_start)
+
+    async def not_invoiced(
+        self, conn: Connection, accounts: Collection[AccountRef], since: datetime, until: datetime
+    ) -> dict[AccountRef, tuple[datetime, datetime]]:
+        """Narrow a span of time to what of it no invoice of an account is or will be of: its time in prepaid.
+
+        Accounts of which nothing is left are left out.
+        """
+        shards, ids = [account.shard for account in accounts], [account.account_id for account in accounts]
+        rows = await conn.fetch(Q.not_invoiced, shards, ids, since, until)
+        return {store.account_of(row): (row["since"], row["until"]) for row in rows if row["since"] < row["until"]}
 
     async def overdue(self, conn: Connection, today: date, after: AccountRef | None, limit: int) -> list[Overdue]:
         """Accounts beyond `after` with invoices that were not paid by their last day, in order of account.

@@ -1,0 +1,106 @@
+"""Acts of companies in prepaid settlement: one for each calendar month in which something was given."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+
+import pytest
+
+from telco.billing.documents.model import DutyState, Issued, Kind, Supply
+from telco.billing.documents.service import Search
+from telco.catalog.loader import SourceFile
+from telco.kernel.money import Tiyn
+from telco.subscribers.model import Subscriber
+from tests.billing.documents.conftest import Office
+
+PLAN_FILE = """
+[[plan]]
+code = "kcell-business-ahead"
+from = 2026-03-03
+brand = "kcell"
+audience = "company"
+name = { kk = "Kcell Бизнес аванс", ru = "Kcell Бизнес аванс", en = "Kcell Business Ahead" }
+number = "59"
+keywords = ["AHEAD"]
+settlement = "prepaid"
+fee = "0.00"
+price_lists = ["international", "roaming"]
+rates = [
+    { service = "voice", to = ["on_net", "mobile", "fixed"], price = "9.00", per = "min", step = "1 s" },
+    { service = "sms", to = ["on_net", "mobile"], price = "7.00", per = "SMS" },
+    { service = "data", price = "5.00", per = "MB", step = "1 kB" },
+]
+[plan.summary]
+kk = "Алдын ала төлем"
+ru = "Предоплата"
+en = "Prepaid"
+"""
+
+
+async def acts(office: Office) -> list[Issued]:
+    return (await office.desk.documents.search(Search(kind=Kind.ACT), None, 100))[::-1]
+
+
+async def supply(office: Office, issued: Issued) -> Supply:
+    document, _ = await office.desk.documents.document(issued.document_id)
+    assert isinstance(document.content, Supply)
+    return document.content
+
+
+async def prepaid_company(office: Office) -> Subscriber:
+    """A company that pays ahead, since 3 March."""
+    await office.world.catalog.publish([SourceFile("ahead.toml", PLAN_FILE.encode())], author="test")
+    await office.to(date(2026, 3, 3))
+    return await office.company("kcell-business-ahead")
+
+
+@pytest.mark.clause("PSC-4.5", "PSC-4.3.1")
+async def test_each_month_has_an_act_of_what_was_given(office: Office) -> None:
+    """116.00 and 58.00 of calls and 23.20 of messages in March, 11.60 in the first moment of April.
+
+    Of March 197.20 with a VAT of 27.20, by 20 April at the latest.
+    """
+    company = await prepaid_company(office)
+    await office.use(company, "a", 116_00, "revenue.voice", label="voice.mobile")
+    await office.to(date(2026, 3, 31))
+    await office.use(company, "b", 58_00, "revenue.voice", label="voice.mobile")
+    await office.use(company, "c", 23_20, "revenue.sms", label="sms.mobile")
+    await office.use(company, "penalty", 99_00, "revenue.penalty")
+    await office.to(date(2026, 4, 1))
+    await office.use(company, "d", 11_60, "revenue.voice", label="voice.mobile")
+    await asyncio.gather(office.desk.duties.run(), office.desk.duties.run())
+    [act] = await acts(office)
+    assert (act.number, act.total) == ("AC-2026-0000001", 197_20)
+    content = await supply(office, act)
+    assert [(item.code, item.gross, item.vat) for item in content.items] == [
+        ("revenue.sms", 23_20, 3_20),
+        ("revenue.voice", 174_00, 24_00),
+    ]
+    assert (content.gross, content.vat, content.invoice_number) == (197_20, 27_20, None)
+    [duty] = await office.desk.duties.list(DutyState.DONE, 0, 10)
+    assert (duty.kind, duty.due_on) == (Kind.ACT, date(2026, 4, 20))
+    await office.to(date(2026, 6, 3))  # nothing ran in May: April's act and no act of May, in which nothing was used
+    await office.desk.duties.run()
+    assert [document.total for document in await acts(office)] == [197_20, Tiyn(11_60)]
+
+
+@pytest.mark.clause("PSC-4.5")
+async def test_what_is_on_an_invoice_is_on_no_other_act(office: Office) -> None:
+    """On credit since 2 March: its act is of the invoice."""
+    company = await office.company()
+    await office.use(company, "a", 116_00, "revenue.voice", label="voice.mobile")
+    await office.to(date(2026, 4, 1))
+    await office.desk.duties.run()
+    assert await acts(office) == []
+    await office.invoice(company, date(2026, 4, 2))
+    await office.desk.duties.run()
+    [act] = await acts(office)
+    assert act.source.count(":") == 1
+
+
+async def test_a_person_has_no_act(office: Office) -> None:
+    person = await office.world.subscriber("kcell-free", money="1000")
+    await office.use(person, "a", 116_00, "revenue.voice", label="voice.mobile")
+    await office.to(date(2026, 4, 1))
+    assert (await office.desk.duties.run())["done"] == 0
