@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import redis.asyncio
 
-from telco.db.pool import Database
+from telco.db.pool import Connection, Database
 from telco.kernel.clock import Clock
+from telco.kernel.msisdn import Msisdn
 from telco.lab.smsc import Smsc
-from telco.sms.model import Inbound, Reply, UssdReply, UssdRequest
+from telco.sms.model import Inbound, OutboundKind, Reply, UssdReply, UssdRequest
 from telco.sms.service import SmsService
 from telco.sms.settings import SmsSettings
 from telco.sms.smpp.link import LinkSettings
@@ -161,3 +163,25 @@ async def running(
     finally:
         await service.stop()
         await smsc.stop()
+
+
+def states(side: str) -> str:
+    return f"select array_agg(state order by {side}_id) from sms.{side}"
+
+
+async def enqueue(
+    service: SmsService,
+    database: Database,
+    text: str,
+    *,
+    to: str = SUBSCRIBER,
+    kind: OutboundKind = OutboundKind.NOTICE,
+    key: str | None = None,
+    valid_for: timedelta = timedelta(hours=1),
+) -> int | None:
+    async def body(conn: Connection) -> int | None:
+        return await service.enqueue(
+            conn, Msisdn(to), text, sender="Kcell", kind=kind, dedupe_key=key, valid_for=valid_for
+        )
+
+    return await database.transact("test.enqueue", body)
