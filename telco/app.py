@@ -62,6 +62,7 @@ from telco.charging.service import Charging
 from telco.commands import menu
 from telco.db import upkeep as outbox_upkeep
 from telco.db.jobs import JobRunner
+from telco.db.migrations import require_current
 from telco.db.outbox import Dispatcher
 from telco.db.pool import Connection, Database
 from telco.email import jobs as email_jobs
@@ -109,9 +110,12 @@ class App:
 
         Raises:
             SettingsError: a setting that is needed is missing.
+            SchemaBehindError: the database is older than this version.
         """
         settings, clock = self.settings, self.clock
         self.database = await self._closing.enter_async_context(self._open_database())
+        async with self.database.acquire() as connection:
+            await require_current(connection)
         self.redis = await self._closing.enter_async_context(self._open_redis())
         self.catalog = CatalogService(self.database, clock)
         self.ledger = Ledger(self.database, clock, shards=settings.ledger.shards)

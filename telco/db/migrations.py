@@ -14,6 +14,7 @@ from pathlib import Path
 import asyncpg
 import structlog
 
+from telco.db.pool import Connection
 from telco.kernel.errors import DomainError
 
 DIRECTORY = Path(__file__).parents[2] / "migrations"
@@ -32,6 +33,15 @@ class MigrationError(DomainError):
     status = 500
     version: str
     why: str
+
+
+class SchemaBehindError(DomainError):
+    """The database is at migration {found}, and this version needs {needed}. Run telco migrate first."""
+
+    code = "schema_behind"
+    status = 500
+    found: int
+    needed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,17 @@ async def migrate(url: str, migrations: list[Migration] | None = None) -> list[M
         return await _apply_missing(connection, migrations)
     finally:
         await connection.close()
+
+
+async def require_current(connection: Connection) -> None:
+    """Make sure that the database was migrated before this version was started.
+
+    Raises:
+        SchemaBehindError: it lacks migrations of this version.
+    """
+    found, needed = await connection.fetchval("select max(version) from kernel.migration"), len(read())
+    if found < needed:
+        raise SchemaBehindError(found=found, needed=needed)
 
 
 async def _apply_missing(

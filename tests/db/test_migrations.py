@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from telco.db.embedded import EmbeddedPostgres, postgres_binary
-from telco.db.migrations import Migration, MigrationError, migrate, read
+from telco.db.migrations import Migration, MigrationError, SchemaBehindError, migrate, read, require_current
 
 RELEASED = read()
 
@@ -149,3 +149,15 @@ async def test_every_version_of_a_database_migrates_to_the_same_schema(postgres:
             await migrate(url, RELEASED[:version])
             await migrate(url, RELEASED)
             assert schema(url) == expected, f"from version {version}"
+
+
+async def test_a_version_is_not_started_on_a_database_that_lacks_its_migrations(url: str) -> None:
+    await migrate(url, RELEASED[:-1])
+    connection = await asyncpg.connect(url)
+    try:
+        with pytest.raises(SchemaBehindError, match="Run telco migrate first"):
+            await require_current(connection)
+        await migrate(url)
+        await require_current(connection)
+    finally:
+        await connection.close()
