@@ -136,7 +136,9 @@ async def _serve(parsed: argparse.Namespace, settings: Settings) -> int:
 
     found = configuration.missing(settings)
     for entry in found:
-        print(f"{entry.variable}: {entry.why}", file=sys.stderr)
+        print(f"missing: {entry.variable}: {entry.why}", file=sys.stderr)
+    if parsed.check and not found:
+        print("nothing is missing")
     if found or parsed.check:
         return EXIT_USAGE if found else EXIT_OK
     stop = asyncio.Event()

@@ -24,7 +24,7 @@ class EmailSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     host: str | None = Field(default=None, min_length=1, max_length=255)
-    """Server that takes our mail; without one nothing is offered by e-mail."""
+    """Server that takes our mail; without one nothing is sent, and who asks is told."""
     port: int = Field(default=587, ge=1, le=65535)
     """Port of the server."""
     security: Security = Security.STARTTLS
