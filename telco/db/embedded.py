@@ -117,7 +117,7 @@ class EmbeddedPostgres:
         free_mb = shutil.disk_usage(self.directory).free // 1_000_000
         return (
             f"PostgreSQL does not start in {self.directory}. It needs 100 MB to begin with and a directory of its own: "
-            f"{free_mb} MB are free there. Its log: {self.directory / 'log'}"
+            f"{free_mb} MB are free there. Its log, if it came so far: {self.directory / 'log'}"
         )
 
     def url(self, database: str = "postgres") -> str:
