@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from telco.billing.documents.model import Seller
+from telco.billing.documents.schemas import RequisitesIn
 from telco.kernel.i18n import Language
 from telco.kernel.msisdn import Msisdn
 
@@ -93,3 +95,8 @@ def load(path: Path = OPERATOR / "people.toml") -> Beginning:
 
 def _range(first: str, count: int) -> list[Msisdn]:
     return [Msisdn(str(int(first) + step)) for step in range(count)]
+
+
+def requisites(path: Path = OPERATOR / "requisites.toml") -> Seller:
+    """Read what the demo operator's documents say of it, as the staff API takes it."""
+    return RequisitesIn.model_validate(tomllib.loads(path.read_text("utf-8"))).seller()

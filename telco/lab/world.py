@@ -18,11 +18,15 @@ from pydantic import SecretStr
 
 from telco import settings as configuration
 from telco.app import App
+from telco.billing.documents.requisites import Requisites
 from telco.catalog.service import CatalogService
 from telco.db.migrations import migrate
 from telco.db.pool import Connection, Database
+from telco.kernel.calendar import Calendar
 from telco.kernel.clock import SystemClock
+from telco.lab import people
 from telco.lab.cards import CardTray
+from telco.lab.einvoice import EInvoiceLab
 from telco.lab.feed import Feed
 from telco.lab.home import Home
 from telco.lab.network import Network
@@ -37,9 +41,11 @@ from telco.web.staff import PrincipalExistsError, Role, create_key, create_princ
 
 SYSTEM_ID: Final = "telco"
 SMPP_PASSWORD: Final = "telco"  # noqa: S105  (between two ends of one process)
+EINVOICE_LOGIN: Final = "demo"
+EINVOICE_PASSWORD: Final = "demo"  # noqa: S105  (of the lab's own system)
 DATABASE: Final = "telco"
 BIND_TIMEOUT_S: Final = 15.0
-STOP_TIMEOUTS_S: Final = {"network": 1.0, "page": 0.5, "service": 2.0, "message centre": 0.5}
+STOP_TIMEOUTS_S: Final = {"network": 1.0, "page": 0.5, "service": 2.0, "message centre": 0.5, "e-invoice system": 0.2}
 """For each part in turn; what has not stopped by then ends with the process. With the servers, below 5 s."""
 _ROLES: Final = {
     Key.NETWORK: (Role.NETWORK,),
@@ -66,7 +72,7 @@ class World:
     first_time: bool
 
 
-def settings_for(home: Home, database_url: str, redis_url: str, smsc_port: int) -> Settings:
+def settings_for(home: Home, database_url: str, redis_url: str, smsc_port: int, einvoice_url: str) -> Settings:
     """Return the demo's settings: what the environment says, on the demo's own servers and secrets."""
     link = LinkSettings(
         name="lab", port=smsc_port, system_id=SYSTEM_ID, password=SecretStr(SMPP_PASSWORD), backoff_max_s=2.0
@@ -78,6 +84,13 @@ def settings_for(home: Home, database_url: str, redis_url: str, smsc_port: int) 
         staff={"pepper": home.secret("staff_pepper")},
         cards={"pepper": home.secret("cards_pepper")},
         sms={"links": (link,)},
+        einvoice={
+            "url": f"{einvoice_url}ws",
+            "signer_url": f"{einvoice_url}sign",
+            "tin": people.requisites().bin,
+            "login": EINVOICE_LOGIN,
+            "password": EINVOICE_PASSWORD,
+        },
     )
 
 
@@ -102,7 +115,9 @@ async def running(home: Home, beginning: Beginning, terminal: Terminal, page_por
         smsc = Smsc(SystemClock(), {SYSTEM_ID: SMPP_PASSWORD})
         await smsc.start()
         stack.push_async_callback(_patiently, "message centre", smsc.stop)
-        settings = settings_for(home, database_url, redis_url, smsc.port)
+        with terminal.progress("The state's e-invoice system") as detail:
+            einvoice_url = detail.text = await _einvoice_system(stack)
+        settings = settings_for(home, database_url, redis_url, smsc.port, einvoice_url)
         with terminal.progress("Catalogue of the demo operator") as detail:
             detail.text = await _prepare(home, settings)
         with terminal.progress("Service") as detail:
@@ -153,6 +168,24 @@ async def _started(stack: contextlib.AsyncExitStack, start: Callable[[], T], sto
         raise
 
 
+async def _einvoice_system(stack: contextlib.AsyncExitStack) -> str:
+    """Start the simulated system on a free port and return its address."""
+    lab = EInvoiceLab(
+        SystemClock(), Calendar(), tin=people.requisites().bin, login=EINVOICE_LOGIN, password=EINVOICE_PASSWORD
+    )
+    server = LabServer(lab.app(), "127.0.0.1", 0)
+    stack.push_async_callback(_patiently, "e-invoice system", server.stop)
+    return await server.start()
+
+
+async def _set_requisites(database: Database, clock: SystemClock) -> None:
+    """Put the demo operator's requisites in force, if nobody has set any."""
+    calendar = Calendar()
+    requisites = Requisites(database, clock, calendar)
+    if not await requisites.all():
+        await requisites.set(people.requisites(), calendar.today(clock.now()), actor="demo")
+
+
 async def _create_database(home: Home) -> None:
     database = await Database.connect(home.postgres.url())
     try:
@@ -171,6 +204,7 @@ async def _prepare(home: Home, settings: Settings) -> str:
     database = await Database.connect(settings.database.url.get_secret_value())
     try:
         done = await CatalogService(database, clock).publish_directory(CATALOGUE, author="demo")
+        await _set_requisites(database, clock)
         for role, caller in _CALLERS.items():
             if home.key(caller) is None:
                 home.keep_key(caller, await _make_key(database, caller, _ROLES[role], pepper, clock))
