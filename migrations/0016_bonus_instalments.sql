@@ -9,12 +9,18 @@ create index operation_at on ledger.operation using brin (at) with (pages_per_ra
 
 create index operation_reversed_at on ledger.operation (shard, at) where kind = 8 and status = 0;
 
--- What the main balances of a shard paid to (negative: got from) the operator's accounts in a time. A reversal belongs
--- to what it reverses: it has the opposite amount, and the moment of its target as `earned_at`.
+-- What the main balances of a shard paid to (negative: got from) the operator's accounts in a time. What gives a charge
+-- back belongs to it: a reversal has the opposite amount, and the moment of its target as `earned_at`; a credit that
+-- gives back a part of a period's fee names the period's first day, by whose end that fee was taken.
 create function ledger.main_moved_v1(p_shard smallint, p_from timestamptz, p_until timestamptz)
 returns table (account_id bigint, op_id text, contra text, at timestamptz, earned_at timestamptz, paid bigint)
 language sql stable parallel safe as $$
-    select o.account_id, o.op_id, a.code, o.at, coalesce(t.at, o.at),
+    select o.account_id, o.op_id, a.code, o.at,
+           case o.kind
+               when 8 then t.at
+               when 5 then least(o.at, (substring(o.details from '"of_day":"([0-9]{4}-[0-9]{2}-[0-9]{2})"')::date + 1
+                                       )::timestamp at time zone 'Asia/Almaty' - interval '1 microsecond')
+               else o.at end,
            -o.moved - case when o.grant_lines is null then 0 else (
                select coalesce(sum(o.grant_lines[n][3]), 0)::bigint
                from generate_subscripts(o.grant_lines, 1) n where o.grant_lines[n][1] = 0) end

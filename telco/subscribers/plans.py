@@ -208,7 +208,11 @@ class Plans:
                 f"plan-refund:{subscription.subscriber_id}:{change_id}",
                 quote.refund,
                 contra=money.REVENUE_PLAN,
-                details={"label": "fee.refund", "code": subscription.plan_code},
+                details={
+                    "label": "fee.refund",
+                    "code": subscription.plan_code,
+                    "of_day": subscription.period_start.isoformat(),
+                },
             )
             await money.carry_out(self._desk.ledger, work, op, quote.refund)
         if quote.volumes_end:

@@ -64,6 +64,8 @@ async def recompute(database: Database, catalogue: Catalogue, calendar: Calendar
     expected: dict[_Key, int] = defaultdict(int)
     for row in await database.fetch(_RECOMPUTE.charged, start, later):
         earned_at = row["target_at"] or row["at"]
+        if row["of_day"] is not None:
+            earned_at = min(earned_at, calendar.start_of_day(row["of_day"] + timedelta(days=1)) - timedelta.resolution)
         if not start <= earned_at < end or earned_at < row["joined_at"]:
             continue
         earned = _earned(catalogue, calendar, row, earned_at)

@@ -7,8 +7,9 @@ where not exists (select from bonus.day d where d.shard = s.shard and d.day = wa
 order by 2, 1 limit $3;
 
 -- name: charged
--- Every operation of a time on accounts of members, with what its main balance paid and what it reversed.
+-- Every operation of a time on accounts of members, with what its main balance paid and what it reversed or gave back.
 select m.member_id, m.shard, m.account_id, m.joined_at, m.tenure_from, a.code as contra, o.at, t.at as target_at,
+       (o.details::jsonb ->> 'of_day')::date as of_day,
        -coalesce(o.moved, 0)
        - coalesce((select sum(o.grant_lines[n][3]) from generate_subscripts(o.grant_lines, 1) n
                    where o.grant_lines[n][1] = 0), 0)::bigint as paid

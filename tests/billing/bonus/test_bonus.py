@@ -12,10 +12,10 @@ from telco.billing.instalments.model import Sale
 from telco.catalog.model import Service
 from telco.charging.model import Result, UsageRequest
 from telco.kernel.clock import ManualClock
-from telco.kernel.money import tenge
+from telco.kernel.money import div_half_up, tenge
 from telco.ledger import model as ledger_model
 from telco.subscribers.errors import ConsentAbsentError, ConsentGivenError
-from telco.subscribers.model import Channel, ConsentKind, EndGround, Subscriber, by_subscriber
+from telco.subscribers.model import ChangeTime, Channel, ConsentKind, EndGround, Subscriber, by_subscriber
 from tests.world import CLERK, World
 
 pytestmark = pytest.mark.clause("PSC-3.1.9")
@@ -84,6 +84,25 @@ async def test_what_is_reversed_is_taken_back_whole(world: World) -> None:
     run = await world.bonuses.run()
     assert run["taken_back_tiyn"] == 60  # 20 tenge at 3 %
     assert await world.left(one, "bonus") == tenge("10.40")
+
+
+async def test_unused_days_given_back_are_taken_from_the_month_of_their_fee(world: World) -> None:
+    world.clock.advance(datetime(2026, 3, 29, 6, tzinfo=UTC) - world.clock.now())
+    one = await world.subscriber("activ-week", money="2000")  # 890 tenge for the week that ends on 4 April
+    await world.outbox.drain()
+    world.clock.advance(timedelta(days=3))  # 1 April
+    await world.bonuses.run()
+    before = await world.left(one, "bonus")
+    assert before == tenge("18.90")  # 890 tenge at 1 %, 2,000 tenge paid in at 0.5 %
+    plans = world.subscribers.plans
+    quote = await plans.quote(one.subscriber_id, "kcell-free", ChangeTime.NOW, CLERK)
+    assert quote.refund > 0
+    await plans.change(quote, CLERK)
+    world.clock.advance(timedelta(days=1))
+    run = await world.bonuses.run()
+    assert run["taken_back_tiyn"] == div_half_up(quote.refund, 100)
+    assert await audit(world.database) == []
+    assert await recompute(world.database, world.catalog.current(), world.calendar, date(2026, 3, 1)) == []
 
 
 async def roam(world: World, subscriber: Subscriber, name: str) -> Result:
