@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -40,20 +40,25 @@ class Coalescer(Generic[K, V]):
 
     async def _drain(self) -> None:
         """Read until nothing waits. It starts in the next turn of the loop, so that what is asked in this one joins."""
-        while self._waiting:
-            keys = list(islice(self._waiting, MAX_KEYS))
-            asked = {key: self._waiting.pop(key) for key in keys}
-            try:
-                found = await self._load(keys)
-            except Exception as error:  # whoever asked gets it
-                for future in _undone(asked):
-                    future.set_exception(error)
-                continue
-            for key, futures in asked.items():
-                value = found.get(key)
-                for future in futures:
-                    if not future.done():
-                        future.set_result(value)
+        try:
+            while self._waiting:
+                await self._read(list(islice(self._waiting, MAX_KEYS)))
+        finally:  # in the very step that saw nothing waiting: what is asked next needs a reader of its own
+            self._running.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _read(self, keys: Sequence[K]) -> None:
+        asked = {key: self._waiting.pop(key) for key in keys}
+        try:
+            found = await self._load(keys)
+        except Exception as error:  # whoever asked gets it
+            for future in _undone(asked):
+                future.set_exception(error)
+            return
+        for key, futures in asked.items():
+            value = found.get(key)
+            for future in futures:
+                if not future.done():
+                    future.set_result(value)
 
 
 def _undone(asked: Mapping[K, list[asyncio.Future[V | None]]]) -> list[asyncio.Future[V | None]]:

@@ -57,6 +57,29 @@ async def test_a_read_does_not_join_a_query_that_has_begun() -> None:
     assert table.queries == [[1], [1]]
 
 
+async def test_what_is_asked_when_the_last_readers_end_is_read() -> None:
+    """All readers end in one turn of the loop; who was woken first asks again before anything else happens."""
+    table = Table()
+    reads = Coalescer(table.read)
+    table.gate.clear()
+
+    async def twice() -> str | None:
+        await reads.get(0)
+        return await reads.get(1_000)
+
+    asked = [asyncio.create_task(twice())]
+    for number in range(1, QUERIES_AT_ONCE):
+        while len(table.queries) < number:
+            await asyncio.sleep(0)
+        asked.append(asyncio.create_task(reads.get(number)))
+    while len(table.queries) < QUERIES_AT_ONCE:
+        await asyncio.sleep(0)
+    table.gate.set()
+    async with asyncio.timeout(5):
+        assert await asked[0] == "row 1000"
+    await asyncio.gather(*asked)
+
+
 async def test_a_query_is_bounded() -> None:
     table = Table()
     reads = Coalescer(table.read)
