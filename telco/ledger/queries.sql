@@ -43,19 +43,15 @@ where shard = $1 and account_id = $2 and bucket_no = 0
 returning account_id;
 
 -- name: buckets
--- An account's buckets that are or will be valid, or still hold something; the main balance first.
-select bucket_no, code, unit, balance, held, credit_limit, low_mark, initial, priority, valid_from, valid_until, origin
-from ledger.bucket
-where shard = $1 and account_id = $2 and (valid_until is null or valid_until > $3 or held > 0)
-order by bucket_no = 0 desc, unit, priority, valid_until, bucket_no;
-
--- name: buckets_of_many
--- The same of many accounts at once.
+-- Accounts' buckets that are or will be valid, or still hold something; of each account the main balance first.
 select b.shard, b.account_id, bucket_no, code, unit, balance, held, credit_limit, low_mark, initial, priority,
        valid_from, valid_until, origin
 from unnest($1::smallint[], $2::bigint[]) a (shard, account_id)
-join ledger.bucket b on b.shard = a.shard and b.account_id = a.account_id
-where valid_until is null or valid_until > $3 or held > 0
+cross join lateral (
+    select * from ledger.bucket b
+    where b.shard = a.shard and b.account_id = a.account_id
+      and (valid_until is null or valid_until > $3 or held > 0) offset 0 -- one account's, never all
+) b
 order by b.shard, b.account_id, bucket_no = 0 desc, unit, priority, valid_until, bucket_no;
 
 -- name: statement

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from telco.db import queries
+from telco.db.coalesce import Coalescer
 from telco.db.pool import Connection, Database, Record
 from telco.kernel.clock import Clock
 from telco.kernel.ids import AccountId, AccountRef, uuid7
@@ -50,6 +51,7 @@ class Ledger:
         self._clock = clock
         self._shards = shards
         self._numbers = Numbers(database)
+        self._reads = Coalescer(self.balances_many)
         self._lanes: dict[int, Lane] = {}
         self._stopped = False
 
@@ -183,14 +185,13 @@ class Ledger:
         Raises:
             KeyError: no such account.
         """
-        now = self._clock.now()
-        arguments = (_Q.buckets, account.shard, account.account_id, now)
-        rows = await (self._database.fetch(*arguments) if connection is None else connection.fetch(*arguments))
-        if not rows:
+        if connection is not None:
+            view = (await self.balances_many([account], connection)).get(account)
+        else:
+            view = await self._reads.get(account)
+        if view is None:
             raise KeyError(account)
-        main = rows[0]
-        buckets = tuple(_bucket(row, now) for row in rows)
-        return AccountView(account, buckets, main["credit_limit"], main["low_mark"])
+        return view
 
     async def balances_many(
         self, accounts: Collection[AccountRef], connection: Connection | None = None
@@ -199,7 +200,7 @@ class Ledger:
         now = self._clock.now()
         shards = [account.shard for account in accounts]
         reader = connection or self._database
-        rows = await reader.fetch(_Q.buckets_of_many, shards, [account.account_id for account in accounts], now)
+        rows = await reader.fetch(_Q.buckets, shards, [account.account_id for account in accounts], now)
         views: dict[AccountRef, AccountView] = {}
         for account, group in groupby(rows, key=_account):
             buckets = list(group)
