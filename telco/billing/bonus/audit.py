@@ -55,9 +55,9 @@ async def missed_days(database: Database, calendar: Calendar, now: datetime, sin
 
 
 async def recompute(database: Database, catalogue: Catalogue, calendar: Calendar, month: date) -> list[Finding]:
-    """Recompute what a calendar month, all of whose days were read, earned from its operations one by one.
+    """Recompute what a calendar month earned from its operations one by one, as far as the days were read.
 
-    What reversals of later days took from it is part of it, so it is exact once those days were read as well.
+    What reversals and give-backs of later days took from it is part of it.
     """
     start, end = calendar.start_of_day(month), calendar.start_of_day(add_months(month, 1))
     later = end + timedelta(days=400)
