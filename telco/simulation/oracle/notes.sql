@@ -77,11 +77,19 @@ left join subscribers.service v
 
 -- name: supersede
 -- A change of plan ends the period that ran.
-update simulation.period old set superseded = new.starts
-from simulation.period new, simulation.today d
-where new.starts = d.day and old.kind = new.kind and old.owner_id = new.owner_id and old.op_id <> new.op_id
-  and old.superseded is null and old.ends > new.starts
-  and (new.change_id <> '' or old.name <> new.name) and (old.starts < new.starts or old.change_id < new.change_id);
+update simulation.period p set superseded = hit.ended
+from (
+    select old.kind, old.owner_id, old.op_id, new.starts as ended
+    from simulation.today d
+    join simulation.period new on new.starts = d.day
+    cross join lateral (
+        select * from simulation.period
+        where kind = new.kind and owner_id = new.owner_id and superseded is null
+          and ends > new.starts and op_id <> new.op_id offset 0 -- one owner's, never all
+    ) old
+    where (new.change_id <> '' or old.name <> new.name) and (old.starts < new.starts or old.change_id < new.change_id)
+) hit
+where (p.kind, p.owner_id, p.op_id) = (hit.kind, hit.owner_id, hit.op_id);
 
 -- name: note_buckets
 -- What every bucket holds tonight, for tomorrow.
