@@ -235,9 +235,11 @@ left join invoicing.invoice i on i.series = s.series and i.year = s.year
 group by s.series, s.year, s.last_no having count(i.invoice_id) <> s.last_no;
 
 -- name: left_on_the_work_list
--- Money of a company lies unallocated although its register came.
+-- Money of a company lies unallocated although its register came. What to do with money for a number that ended
+-- meanwhile is for people to decide, whom nobody acts here.
 select format('item %s: %s', item_id, reason) as detail
-from payments.work_item, simulation.today d where state = 'open' and opened_at < d.since;
+from payments.work_item, simulation.today d
+where state = 'open' and opened_at < d.since and reason <> 'number_ended';
 
 -- name: charged_after_the_end
 -- A number that had ended was charged for use or a fee.
