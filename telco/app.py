@@ -14,7 +14,6 @@ from redis.exceptions import RedisError
 from telco import __version__
 from telco.billing import http as billing_http
 from telco.billing import jobs as billing_jobs
-from telco.billing.balances import Balances
 from telco.billing.bonus import http as bonus_http
 from telco.billing.bonus import jobs as bonus_jobs
 from telco.billing.bonus.service import Bonuses
@@ -220,7 +219,6 @@ class App:
         self.sms = SmsService(self.database, clock, self.redis, settings.sms, self._answer_sms, self._answer_ussd)
         call_me = CallMe(self.database, clock, self.calendar, self.translator, self.sms, settings.callme.limits)
         services = Services(
-            Balances(self.ledger),
             self.bonuses,
             call_me,
             self.cards,

@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any
 
 from telco.billing import entries
-from telco.billing.balances import Balances
 from telco.billing.invoicing.limits import CreditLimits
 from telco.billing.invoicing.model import AmountDue, LimitRequest, LimitState
 from telco.billing.invoicing.service import Invoicing
@@ -54,7 +53,7 @@ async def tell_due(ctx: Context) -> Answer:
         due = await ctx.services[Invoicing].due(ctx.subscriber.account)
         return Answer(*_credit_lines(due, ctx))
     fees = await ctx.services[Subscribers].fees_ahead.of(ctx.subscriber.subscriber_id)
-    view = await ctx.services[Balances].of(ctx.subscriber.account)
+    view = await ctx.services[Ledger].balances(ctx.subscriber.account)
     lines: list[Line] = []
     if view.main < 0:
         lines.append(Text("You owe {money}.", money=format_money(Tiyn(-view.main))))

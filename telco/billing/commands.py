@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from telco.billing import entries
-from telco.billing.balances import Balances
 from telco.billing.cards import CODE_DIGITS, PaymentCards
 from telco.billing.model import Activation, ActivationStatus, TrustAnswer, TrustStatus
 from telco.billing.trust import TrustPayments
@@ -37,7 +36,7 @@ LAST_CHARGES = 5
 )
 async def tell_balance(ctx: Context) -> Answer:
     """The balance and what is left of each allowance, with its end. Contract: PSC-2.7, PSC-1.1.12"""
-    view = await ctx.services[Balances].of(ctx.subscriber.account)
+    view = await ctx.services[Ledger].balances(ctx.subscriber.account)
     lines: list[Line] = [Text("Balance: {money}", money=format_money(view.main))]
     if view.credit_limit:
         left = format_money(view.buckets[0].available)

@@ -10,7 +10,6 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from telco.billing.balances import Balances
 from telco.billing.documents.desk import DocumentDesk
 from telco.billing.statements import Statements
 from telco.commands import menu
@@ -67,7 +66,6 @@ class Handsets(World):
             Services(
                 self.catalog,
                 self.ledger,
-                Balances(self.ledger),
                 self.subscribers,
                 self.cards,
                 self.collection,
