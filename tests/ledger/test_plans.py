@@ -118,7 +118,7 @@ async def test_the_full_statement(connection: Connection) -> None:
 async def test_reads_of_an_account(connection: Connection) -> None:
     named = queries.load("telco.ledger")
     for statement, parameters, tables in (
-        (named.buckets, ["smallint", "bigint", "timestamptz"], {"bucket"}),
+        (named.buckets, ["smallint[]", "bigint[]", "timestamptz"], {"bucket"}),
         (named.statement, ["smallint", "bigint", "smallint[]", "int", "int"], {"bucket", "operation"}),
     ):
         await connection.execute(f"prepare read ({', '.join(parameters)}) as {statement}")
