@@ -48,6 +48,8 @@ Limit = Annotated[int, Field(ge=1, le=500)]
 def routes(api: Api, desk: DocumentDesk) -> None:
     """Declare the routes of documents."""
     _issue_routes(api, desk)
+    _period_routes(api, desk)
+    _correction_routes(api, desk)
     _read_routes(api, desk)
     _duty_routes(api, desk)
     _einvoice_routes(api, desk)
@@ -65,39 +67,7 @@ def _issue_routes(api: Api, desk: DocumentDesk) -> None:
         issued = await desk.documents.issue_act(InvoiceId(body.invoice_id), actor=request.actor.actor)
         return DocumentOut.of(issued)
 
-    async def issue_statement(request: ApiRequest, body: OfPeriodIn) -> DocumentOut:
-        """Every movement of a personal account, at most a year and 20,000 lines."""
-        issued = await desk.documents.issue_statement(
-            body.account, body.period(), actor=request.actor.actor, request_id=request.operation_id
-        )
-        return DocumentOut.of(issued)
-
-    async def issue_reconciliation(request: ApiRequest, body: OfPeriodIn) -> DocumentOut:
-        """Invoices and money of a period, and what is owed at its ends."""
-        issued = await desk.documents.issue_reconciliation(
-            body.account, body.period(), actor=request.actor.actor, request_id=request.operation_id
-        )
-        return DocumentOut.of(issued)
-
-    async def correct(request: ApiRequest, document_id: Id, body: CorrectDocumentIn) -> DocumentOut:
-        """By a new document that refers to it, made of what was put right meanwhile; the old one stays."""
-        issued = await desk.documents.correct(DocumentId(document_id), reason=body.reason, actor=request.actor.actor)
-        return DocumentOut.of(issued)
-
     of_invoice: dict[str, Any] = {"body": OfInvoiceIn, "response": DocumentOut, "status": 201, "tags": _DOCUMENTS}
-    of_period: dict[str, Any] = {
-        "body": OfPeriodIn,
-        "response": DocumentOut,
-        "status": 201,
-        "tags": _DOCUMENTS,
-        "idempotent": True,
-        "errors": [
-            e.AccountOwnerUnknownError,
-            e.DocumentPeriodError,
-            e.RequisitesMissingError,
-            e.DocumentTooLongError,
-        ],
-    }
     api.post(
         "/v1/documents/invoices",
         roles={Role.CLERK, Role.ACCOUNTANT},
@@ -112,6 +82,36 @@ def _issue_routes(api: Api, desk: DocumentDesk) -> None:
         summary="Issue an act of services",
         **of_invoice,
     )(issue_act)
+
+
+def _period_routes(api: Api, desk: DocumentDesk) -> None:
+    async def issue_statement(request: ApiRequest, body: OfPeriodIn) -> DocumentOut:
+        """Every movement of a personal account, at most a year and 20,000 lines."""
+        issued = await desk.documents.issue_statement(
+            body.account, body.period(), actor=request.actor.actor, request_id=request.operation_id
+        )
+        return DocumentOut.of(issued)
+
+    async def issue_reconciliation(request: ApiRequest, body: OfPeriodIn) -> DocumentOut:
+        """Invoices and money of a period, and what is owed at its ends."""
+        issued = await desk.documents.issue_reconciliation(
+            body.account, body.period(), actor=request.actor.actor, request_id=request.operation_id
+        )
+        return DocumentOut.of(issued)
+
+    of_period: dict[str, Any] = {
+        "body": OfPeriodIn,
+        "response": DocumentOut,
+        "status": 201,
+        "tags": _DOCUMENTS,
+        "idempotent": True,
+        "errors": [
+            e.AccountOwnerUnknownError,
+            e.DocumentPeriodError,
+            e.RequisitesMissingError,
+            e.DocumentTooLongError,
+        ],
+    }
     api.post(
         "/v1/documents/statements",
         roles={Role.CLERK, Role.ACCOUNTANT},
@@ -124,6 +124,14 @@ def _issue_routes(api: Api, desk: DocumentDesk) -> None:
         summary="Issue a reconciliation act",
         **of_period,
     )(issue_reconciliation)
+
+
+def _correction_routes(api: Api, desk: DocumentDesk) -> None:
+    async def correct(request: ApiRequest, document_id: Id, body: CorrectDocumentIn) -> DocumentOut:
+        """By a new document that refers to it, made of what was put right meanwhile; the old one stays."""
+        issued = await desk.documents.correct(DocumentId(document_id), reason=body.reason, actor=request.actor.actor)
+        return DocumentOut.of(issued)
+
     api.post(
         "/v1/documents/{document_id}/corrections",
         roles={Role.SUPERVISOR},
