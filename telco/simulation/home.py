@@ -15,7 +15,6 @@ from telco import settings as configuration
 from telco.app import App
 from telco.db.embedded import NOT_DURABLE, EmbeddedPostgres, EmbeddedRedis
 from telco.db.migrations import migrate
-from telco.kernel import memory
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import ManualClock
 from telco.settings import Mode, Settings
@@ -99,7 +98,6 @@ async def opened(database_url: str, redis_url: str) -> AsyncIterator[tuple[App, 
     clock = ManualClock(Calendar().start_of_day(START))
     app = App(settings_for(database_url, redis_url), clock)
     await app.open()
-    memory.settle()
     try:
         yield app, clock
     finally:

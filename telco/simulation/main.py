@@ -11,7 +11,7 @@ from typing import Final, TextIO
 
 import uvloop
 
-from telco.kernel import log
+from telco.kernel import log, memory
 from telco.simulation import report
 from telco.simulation.engine import DayDone, OtherRunError, Simulation, day_of
 from telco.simulation.home import Home, HomeInUseError, opened
@@ -48,6 +48,7 @@ def run(*, scenario: Scenario, days: int, directory: Path, fresh: bool) -> int:
 
 async def _run(scenario: Scenario, days: int, database_url: str, redis_url: str, directory: Path) -> int:
     async with opened(database_url, redis_url) as (app, clock):
+        memory.settle()
         progress = ProgressBar(days, sys.stdout)
         simulation = Simulation(app, clock, scenario, progress.tell)
         begun = await simulation.prepare()
