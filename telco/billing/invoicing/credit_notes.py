@@ -12,7 +12,7 @@ from telco.billing.invoicing.errors import CreditNoteUnknownError, CreditTooHigh
 from telco.billing.invoicing.model import CreditNote, CreditNoteId, InvoiceId
 from telco.billing.invoicing.service import Invoicing
 from telco.db import outbox, queries
-from telco.db.pool import Connection, Database
+from telco.db.pool import Connection, Database, Record
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
 from telco.kernel.ids import AccountRef
@@ -97,19 +97,9 @@ class CreditNotes:
         )
         await self.give_back(conn, account, amount, op_id, details={"payment": number})
         await self._invoicing.allocate(conn, account, op_id, amount, now, [(invoice_id, amount)])
-        payload: dict[str, object] = {
-            "credit_note_id": note_id,
-            "number": number,
-            "invoice_id": invoice_id,
-            "invoice_number": invoice["number"],
-            "shard": account.shard,
-            "account_id": account.account_id,
-            "subscriber_id": invoice["subscription_id"],
-            "msisdn": invoice["msisdn"],
-            "amount": amount,
-        }
-        await outbox.emit(conn, "billing.invoice_lowered", f"account:{account}", payload, at=now)
-        return await read(conn, note_id)
+        note = await read(conn, note_id)
+        await _tell(conn, note, invoice)
+        return note
 
     async def give_back(
         self, conn: Connection, account: AccountRef, amount: Tiyn, op_id: str, *, details: dict[str, object]
@@ -129,6 +119,21 @@ class CreditNotes:
         async with self._database.acquire() as conn:
             rows = await conn.fetch(_Q.credit_notes_of, invoice_id)
             return [await read(conn, CreditNoteId(row["credit_note_id"])) for row in rows]
+
+
+async def _tell(conn: Connection, note: CreditNote, invoice: Record) -> None:
+    payload: dict[str, object] = {
+        "credit_note_id": note.credit_note_id,
+        "number": note.number,
+        "invoice_id": note.invoice_id,
+        "invoice_number": invoice["number"],
+        "shard": note.account.shard,
+        "account_id": note.account.account_id,
+        "subscriber_id": invoice["subscription_id"],
+        "msisdn": invoice["msisdn"],
+        "amount": note.total,
+    }
+    await outbox.emit(conn, "billing.invoice_lowered", f"account:{note.account}", payload, at=note.issued_at)
 
 
 async def read(conn: Connection, credit_note_id: CreditNoteId) -> CreditNote:
