@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import argon2
+from prometheus_client import REGISTRY
 
 from telco.billing.bonus.audit import audit as audit_bonuses
 from telco.billing.bonus.service import Bonuses
@@ -71,6 +72,11 @@ def iin(serial: int) -> str:
         twelfth = check_digit(eleven)
         if twelfth is not None:
             return f"{eleven}{twelfth}"
+
+
+def retries(name: str) -> float:
+    """How often transactions of a name were run again after a conflict, in all tests so far."""
+    return REGISTRY.get_sample_value("telco_transaction_retries_total", {"name": name}) or 0.0
 
 
 class World:

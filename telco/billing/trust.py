@@ -163,6 +163,7 @@ class TrustPayments:
         for account in accounts:
 
             async def body(connection: Connection, account: AccountRef = account) -> None:
+                await self._ledger.lock(connection, [account])  # before the trust payment, as every top-up does
                 trust = await store.lock_open_trust(connection, account)
                 if trust is not None and trust.usable_until <= now:
                     await self._end(connection, account, trust)

@@ -13,7 +13,7 @@ from telco.charging.model import Result, UsageRequest
 from telco.kernel.money import tenge
 from telco.subscribers.errors import ObligationsOpenError
 from telco.subscribers.model import ConsentKind, Subscriber
-from tests.world import CLERK, World
+from tests.world import CLERK, World, retries
 
 pytestmark = pytest.mark.clause("PSC-3.1.6")
 
@@ -107,3 +107,22 @@ async def test_consent_cannot_be_withdrawn_while_something_is_owed(world: World)
     await _top_up(world, subscriber)
     ended = await world.subscribers.consents.withdraw(subscriber.subscriber_id, ConsentKind.PERSONAL_DATA, CLERK)
     assert ended == [subscriber.msisdn]
+
+
+async def test_trust_payments_end_and_are_repaid_in_one_order(world: World) -> None:
+    """Ten are past their last moment while each is repaid by a top-up: 75.00 of each 100.00, and nobody runs twice."""
+    subscribers = [await world.subscriber(days_ago=30 if number == 9 else 0) for number in range(10)]
+    for subscriber in subscribers:
+        assert (await world.trust.give(subscriber, "m1")).status is TrustStatus.GIVEN
+    _, cards = await world.cards.make_batch(
+        "b", face_value=tenge(100), count=10, expires_on=date(2027, 1, 1), actor="staff:test"
+    )
+    world.clock.advance(timedelta(days=3))
+    names = ("billing.end_trust", "billing.activate_card")
+    before = [retries(name) for name in names]
+    await asyncio.gather(
+        *(world.trust.end_due() for _ in range(4)),
+        *(world.cards.activate(who, card.code, "card") for who, card in zip(subscribers, cards, strict=True)),
+    )
+    assert [await world.main(subscriber) for subscriber in subscribers] == [tenge(25)] * 10
+    assert [retries(name) for name in names] == before

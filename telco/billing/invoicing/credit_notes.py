@@ -58,9 +58,12 @@ class CreditNotes:
 
         Contract: PSC-3.1.4-1, PSC-3.1.7
         """
-        invoice = await conn.fetchrow(_Q.lock_invoice, invoice_id)
-        if invoice is None:
+        owner = await conn.fetchrow(_Q.account_of_invoice, invoice_id)
+        if owner is None:
             raise InvoiceUnknownError(invoice=str(invoice_id))
+        await self._ledger.lock(conn, [store.account_of(owner)])  # before invoicing's account, as every payment does
+        invoice = await conn.fetchrow(_Q.lock_invoice, invoice_id)
+        assert invoice is not None
         known = await conn.fetchval(_Q.credit_note_by_source, source)
         if known is not None:
             return await read(conn, known)

@@ -1,3 +1,7 @@
+-- name: account_of_invoice
+-- Whose invoice it is.
+select shard, account_id from invoicing.invoice where invoice_id = $1;
+
 -- name: lock_invoice
 -- An invoice, with its account locked: nothing of its invoices changes meanwhile.
 select i.invoice_id, i.number, i.shard, i.account_id, i.subscription_id, i.msisdn, o.open_tiyn

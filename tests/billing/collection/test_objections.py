@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date, timedelta
 
 import pytest
@@ -23,6 +24,7 @@ from telco.ledger import model as ledger_model
 from telco.subscribers.model import Subscriber
 from tests.billing.collection.conftest import Office
 from tests.billing.collection.test_found import ended
+from tests.world import retries
 
 LAST_DAY = date(2026, 5, 15)
 """Notice on 6 May; 8, 12, 13, 14 and 15 May are the days to answer."""
@@ -215,3 +217,26 @@ async def test_what_cannot_be_objected_to(office: Office) -> None:
     with pytest.raises(DebtClosedError):
         await object_(office, other, "d")
     assert [o.objection_id for o in await office.collection.objections.waiting(0, 10)] == [first.objection_id]
+
+
+@pytest.mark.clause("PSC-3.1.4-1", "PSC-3.1.7")
+async def test_credit_notes_and_payments_of_an_account_wait_in_one_order(office: Office) -> None:
+    """60 credit notes and 60 payments of 10.00 at once: 8990.00 - 1200.00 = 7790.00 are left, and none ran twice."""
+    world, subscriber = office.world, await office.debtor()
+    await office.daily(date(2026, 5, 6))
+    [invoice] = await world.invoicing.open_invoices(subscriber.account)
+
+    async def lower(number: int) -> None:
+        await world.database.transact(
+            "test.lower",
+            lambda conn: office.collection.credit_notes.issue(
+                conn, invoice.invoice_id, tenge(10), source=f"test:{number}", reason="too high", actor="staff:boss"
+            ),
+        )
+
+    names = ("test.lower", "test.pay")
+    before = [retries(name) for name in names]
+    await asyncio.gather(*(part for n in range(60) for part in (lower(n), office.credit(subscriber, "10"))))
+    assert [retries(name) for name in names] == before
+    [left] = await world.invoicing.open_invoices(subscriber.account)
+    assert left.open_amount == tenge("7790")
