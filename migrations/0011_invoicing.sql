@@ -149,7 +149,7 @@ create sequence invoicing.invoice_id;
 -- Invoices are never changed; what is open of them stands in a row of its own.
 create table invoicing.invoice (
     invoice_id      bigint      primary key,
-    series          text        not null,
+    series          text        not null constraint invoice_series_check check (series ~ '^[A-Z]{2}$'), -- others have more
     year            smallint    not null,
     series_no       int         not null,
     number          text        not null generated always as (

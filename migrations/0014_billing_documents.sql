@@ -12,7 +12,7 @@ create table documents.requisites (
 
 -- The last number of each series and year. It is taken in the transaction that writes the document: no gaps, ever.
 create table documents.series (
-    series  text   not null constraint series_name_check check (series ~ '^[A-Z]{1,4}$'),
+    series  text   not null constraint series_name_check check (series ~ '^[A-Z]{3,4}$'),
     year    int    not null,
     last_no bigint not null constraint series_last_check check (last_no > 0),
     primary key (series, year)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -52,6 +53,9 @@ from telco.kernel.units import Unit
 ESSENTIAL = ("numbering", "roaming", "portions")
 """Kinds of which a catalogue has at least one; without them nothing can be rated."""
 FIGURES = ("vat", "mci")
+
+_INVOICE_LETTERS = re.compile("[a-z]{2}")
+"""With these a brand's code begins. No other paper's series has two letters."""
 
 D = TypeVar("D", bound=Document)
 
@@ -178,6 +182,9 @@ def _numbering(item: Item, doc: NumberingDoc) -> Iterator[Problem]:
     ):
         for code in _repeated(codes):
             yield item.problem(field, f"{code} is declared twice; keep one")
+    for code in (brand.code for operator in doc.operators if operator.home for brand in operator.brands):
+        if not _INVOICE_LETTERS.match(code):
+            yield item.problem("operators", f"{code} must begin with two letters: the series of the brand's invoices")
     reserved = {*DestinationKind, *RELATIONS, ANYWHERE, INTERNET}
     for code in sorted(reserved & {*(zone.code for zone in doc.zones), *(traffic.code for traffic in doc.traffic)}):
         yield item.problem("zones", f"{code} is a word of the catalogue itself; choose another code")

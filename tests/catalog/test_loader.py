@@ -210,6 +210,13 @@ MISTAKES = [
         "exactly one must have home",
     ),
     ("numbering.toml", '"775", "778"', '"775", "701"', "numbering[numbering v1]", "prefix 7701 has two destinations"),
+    (
+        "numbering.toml",
+        'code = "activ"',
+        'code = "a-mobile"',
+        "numbering[numbering v1].operators",
+        "a-mobile must begin with two letters",
+    ),
     ("numbering.toml", '"9090"', '"101"', "numbering[numbering v1].free", "number 101 is declared twice"),
     (
         "numbering.toml",

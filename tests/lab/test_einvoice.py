@@ -133,12 +133,12 @@ async def test_a_corrected_invoice_cancels_the_registered_one(system: EsfSoap, l
     registered = await decided(system, outgoing(first))
     assert isinstance(registered, Registered)
     reference = Reference(1, Kind.INVOICE, first.number, ISSUED, "адрес")
-    second = replace(first, number="IC-2026-0000001", corrects=reference)
+    second = replace(first, number="ICR-2026-0000001", corrects=reference)
     sent = outgoing(second, registered.registration_number)
     assert "<invoiceType>FIXED_INVOICE</invoiceType>" in sent.body
     assert isinstance(await decided(system, sent), Registered)
     assert [kept.status for kept in lab.documents.values()] == ["CANCELED", "DELIVERED"]
-    unknown = replace(second, number="IC-2026-0000002")
+    unknown = replace(second, number="ICR-2026-0000002")
     refused = await decided(system, outgoing(unknown, "ESF-000000000000-20260302-00000000"))
     assert isinstance(refused, Refused)
     assert refused.errors[0].startswith("RELATED_NOT_FOUND")

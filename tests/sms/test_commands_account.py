@@ -260,7 +260,7 @@ async def test_a_statement_goes_as_a_document_too_once_the_operator_is_known(han
     await handsets.sms(who, "выписка 1 да")
     files = await handsets.database.fetch("select name, content_type, data from email.attachment order by name")
     assert [(row["name"], row["content_type"]) for row in files] == [
-        ("ST-2026-0000001.ru.pdf", "application/pdf"),
+        ("STM-2026-0000001.ru.pdf", "application/pdf"),
         (f"statement-{who.msisdn}-2026-03.csv", "text/csv"),
     ]
     text = PdfReader(io.BytesIO(files[0]["data"])).pages[0].extract_text()

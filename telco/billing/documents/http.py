@@ -39,7 +39,7 @@ _DOCUMENTS, _EINVOICES, _REQUISITES = ["Documents"], ["E-invoices"], ["Requisite
 _MEDIA = ("application/pdf", "application/xml", "application/json")
 
 IinBin = Annotated[str | None, Field(pattern=r"^[0-9]{12}$", examples=["990140000007"])]
-Number = Annotated[str | None, Field(pattern=r"^[A-Z]{1,4}-[0-9]{4}-[0-9]{1,12}$", examples=["AC-2026-0000001"])]
+Number = Annotated[str | None, Field(pattern=r"^[A-Z]{1,4}-[0-9]{4}-[0-9]{1,12}$", examples=["ACT-2026-0000001"])]
 After = Annotated[int, Field(ge=0, le=2**62)]
 Before = Annotated[int | None, Field(ge=1, le=2**62)]
 Limit = Annotated[int, Field(ge=1, le=500)]

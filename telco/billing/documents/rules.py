@@ -17,13 +17,14 @@ from telco.billing.documents.model import (
 from telco.kernel.money import Tiyn
 
 SERIES: Mapping[Kind, str] = {
-    Kind.INVOICE: "IC",
-    Kind.ACT: "AC",
-    Kind.STATEMENT: "ST",
-    Kind.REFUND_ORDER: "RO",
-    Kind.RECONCILIATION: "RA",
+    Kind.INVOICE: "ICR",
+    Kind.ACT: "ACT",
+    Kind.STATEMENT: "STM",
+    Kind.REFUND_ORDER: "RFO",
+    Kind.RECONCILIATION: "REC",
 }
-"""The series of each kind. Invoices and credit notes have numbers of their own; IC is of invoices' corrections."""
+"""The series of each kind: three letters, for two are a brand's invoices. Invoices and credit notes have numbers of
+their own; ICR is of invoices' corrections."""
 
 ACT_TERM_DAYS = 20
 """Calendar days after the services were given."""
@@ -35,7 +36,7 @@ _NUMBER = re.compile(r"[A-Z0-9][A-Z0-9-]*")
 
 
 def number_of(series: str, year: int, number: int) -> str:
-    """Write a number of a series: ``AC-2026-0000001``."""
+    """Write a number of a series: ``ACT-2026-0000001``."""
     return f"{series}-{year}-{number:07d}"
 
 

@@ -63,7 +63,7 @@ limit $1;
 -- Agreements are numbered without gaps.
 select 0::smallint as shard, 0::bigint as account_id,
        format('year %s: %s agreements, the last number is %s', s.year, count(a.number), s.last_number) as detail
-from instalments.series s left join instalments.agreement a on a.number like 'DI-' || s.year || '-%'
+from instalments.series s left join instalments.agreement a on a.number like 'DIA-' || s.year || '-%'
 group by s.year, s.last_number having count(a.number) <> s.last_number
 limit $1;
 

@@ -16,7 +16,7 @@ from telco.web.fields import ApiModel, Code, Money, MoneyOut, PositiveMoney, tex
 
 Ground = Annotated[str, text(200, field="ground"), Field(examples=["application of 2 March, passport shown"])]
 AgreementNumber = Annotated[
-    str, StringConstraints(pattern=r"^DI-[0-9]{4}-[0-9]{7}$"), Field(examples=["DI-2026-0000001"])
+    str, StringConstraints(pattern=r"^DIA-[0-9]{4}-[0-9]{7}$"), Field(examples=["DIA-2026-0000001"])
 ]
 
 

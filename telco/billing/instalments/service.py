@@ -115,7 +115,7 @@ class Instalments:
             await self._subscribers.consents.record(
                 conn, subscriber.subscriber_id, ConsentKind.CREDIT_HISTORY, origin, version=plan.consent_version
             )
-            number = f"DI-{today.year}-{await conn.fetchval(Q.next_number, today.year):07d}"
+            number = f"DIA-{today.year}-{await conn.fetchval(Q.next_number, today.year):07d}"
             agreement = await store.insert_agreement(
                 conn,
                 number=number,

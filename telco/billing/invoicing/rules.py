@@ -20,7 +20,7 @@ MILLIONTHS = 1_000_000
 PENALTY = "revenue.penalty"
 """What penalties for late payment are charged to."""
 CREDIT_NOTES = "CRN"
-"""The series of credit notes; those of invoices have two letters."""
+"""The series of credit notes. Only those of invoices have two letters: the first two of the brand's code."""
 UNTAXED = (PENALTY,)
 """Revenue that is no turnover for VAT: a penalty compensates, it sells nothing. Contract: PSC-5.4"""
 

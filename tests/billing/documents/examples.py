@@ -73,7 +73,7 @@ def document(kind: Kind, *, buyer: Buyer = COMPANY, items: tuple[Item, ...] = IT
             return replace(base, number="CRN-2026-0000001", content=rules.supply_of(back, None), corrects=lowered)
         case Kind.ACT:
             act = rules.only_supplies(supply)
-            reference = Reference(1, Kind.ACT, "AC-2026-0000000", ISSUED, "адрес заказчика")
+            reference = Reference(1, Kind.ACT, "ACT-2026-0000000", ISSUED, "адрес заказчика")
             return replace(
                 base, content=replace(act, due_on=None, invoice_number="KC-2026-0000001"), corrects=reference
             )

@@ -69,7 +69,7 @@ async def test_two_machines_share_the_duties(office: Office) -> None:
     runs = await asyncio.gather(office.desk.duties.run(), office.desk.duties.run())
     assert sum(int(str(run["done"])) for run in runs) == 6
     numbers = sorted(document.number for document in await issued(office) if document.kind is Kind.ACT)
-    assert numbers == ["AC-2026-0000001", "AC-2026-0000002", "AC-2026-0000003"]
+    assert numbers == ["ACT-2026-0000001", "ACT-2026-0000002", "ACT-2026-0000003"]
 
 
 async def test_an_invoice_without_services_leaves_no_duty_of_an_act(office: Office) -> None:

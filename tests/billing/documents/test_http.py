@@ -57,14 +57,14 @@ async def test_a_statement_is_issued_found_and_downloaded(service: Service, data
         assert kept["requisites"][0]["requisites"] == REQUISITES
         assert (await staff.json(Role.CASHIER, "POST", path, asked, key="1"))[0] == 403
         status, issued = await staff.json(Role.CLERK, "POST", path, asked, key="1")
-        assert (status, issued["number"]) == (201, "ST-2026-0000001")
+        assert (status, issued["number"]) == (201, "STM-2026-0000001")
         assert (await staff.json(Role.CLERK, "POST", path, asked, key="1"))[1] == issued
         _, found = await staff.json(Role.AUDITOR, "GET", f"/v1/documents?account={account}&kind=statement")
         assert found["documents"] == [issued]
         file = f"/v1/documents/{issued['document_id']}/file"
         status, response, content = await staff(Role.CASHIER, "GET", file)
         assert (status, response.content_type) == (200, "application/pdf")
-        assert response.headers["Content-Disposition"] == 'attachment; filename="ST-2026-0000001.ru.pdf"'
+        assert response.headers["Content-Disposition"] == 'attachment; filename="STM-2026-0000001.ru.pdf"'
         assert "Детализированная выписка" in pypdf.PdfReader(io.BytesIO(content)).pages[0].extract_text()
         _, response, data = await staff(Role.CLERK, "GET", f"{file}?format=json")
         assert (response.content_type, data[:9]) == ("application/json", b'{"basis":')

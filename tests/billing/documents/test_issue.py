@@ -84,7 +84,7 @@ async def test_the_same_source_is_issued_once(office: Office) -> None:
     invoice = await office.invoice(subscriber, date(2026, 4, 2))
     first = await asyncio.gather(*(office.desk.documents.issue_act(invoice.invoice_id) for _ in range(8)))
     assert len({issued.document_id for issued in first}) == 1
-    assert {issued.number for issued in first} == {"AC-2026-0000001"}
+    assert {issued.number for issued in first} == {"ACT-2026-0000001"}
     assert len(await office.desk.documents.search(Search(kind=Kind.ACT), None, 10)) == 1
 
 
@@ -138,14 +138,14 @@ async def test_a_statement_has_every_movement_and_adds_up(office: Office) -> Non
     assert (content.opening, content.money_in, content.money_out, content.closing) == (
         tenge(1000), tenge(200), Tiyn(12_50), Tiyn(1187_50),
     )  # fmt: skip
-    assert (issued.number, issued.total) == ("ST-2026-0000001", Tiyn(1187_50))
+    assert (issued.number, issued.total) == ("STM-2026-0000001", Tiyn(1187_50))
 
 
 async def test_a_statement_is_asked_for_once_per_request(office: Office) -> None:
     subscriber = await office.world.subscriber("kcell-free", money="1000")
     first, again = await statement(office, subscriber), await statement(office, subscriber)
     assert first == again
-    assert (await statement(office, subscriber, key="other")).number == "ST-2026-0000002"
+    assert (await statement(office, subscriber, key="other")).number == "STM-2026-0000002"
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ async def test_a_refund_order_is_one_with_its_decision(office: Office) -> None:
     assert await office.desk.documents.search(Search(), None, 10) == []
     issued = await refund(office, facts)
     assert issued == await refund(office, facts)
-    assert issued.number == "RO-2026-0000001"  # the number of the failed try was given back with it
+    assert issued.number == "RFO-2026-0000001"  # the number of the failed try was given back with it
     document, _ = await office.desk.documents.document(issued.document_id)
     assert isinstance(document.content, Refund)
     assert (document.content.pay_by, document.content.ground.kk) == (date(2026, 3, 31), "Ақшаны қайтару")
@@ -255,25 +255,25 @@ async def test_numbers_have_no_gaps(office: Office) -> None:
 
     await asyncio.gather(*(one(number) for number in range(20)))
     numbers = sorted(issued.number for issued in await office.desk.documents.search(Search(), None, 100))
-    assert numbers == [f"RO-2026-{number:07d}" for number in range(1, 14)]  # 20 less 7 that failed
+    assert numbers == [f"RFO-2026-{number:07d}" for number in range(1, 14)]  # 20 less 7 that failed
 
 
 async def test_a_killed_connection_leaves_no_gap(office: Office, database_url: str) -> None:
     """The server loses the client between taking a number and the commit."""
     killed = await asyncpg.connect(database_url)
     await killed.execute("begin")
-    assert await killed.fetchval(Q.next_number, "RO", 2026) == 1
+    assert await killed.fetchval(Q.next_number, "RFO", 2026) == 1
     killed.terminate()
     subscriber = await office.world.subscriber("kcell-free")
-    assert (await refund(office, replace(REFUND, account=subscriber.account))).number == "RO-2026-0000001"
+    assert (await refund(office, replace(REFUND, account=subscriber.account))).number == "RFO-2026-0000001"
 
 
 async def test_a_series_begins_anew_each_year(office: Office) -> None:
     subscriber = await office.world.subscriber("kcell-free")
     account = subscriber.account
-    assert (await refund(office, replace(REFUND, account=account))).number == "RO-2026-0000001"
+    assert (await refund(office, replace(REFUND, account=account))).number == "RFO-2026-0000001"
     await office.to(date(2027, 1, 1))
-    assert (await refund(office, replace(REFUND, account=account, source="refund:2"))).number == "RO-2027-0000001"
+    assert (await refund(office, replace(REFUND, account=account, source="refund:2"))).number == "RFO-2027-0000001"
 
 
 @pytest.mark.parametrize(
@@ -331,7 +331,7 @@ async def test_a_mistake_is_corrected_by_a_new_document(office: Office) -> None:
     before, _ = await documents.document(wrong.document_id)
     await new_address(office, company, "г. Шымкент, ул. Қонаев, 1")
     right = await documents.correct(wrong.document_id, reason="неверный адрес", actor="staff:s")
-    assert (right.number, right.corrects) == ("IC-2026-0000001", wrong.document_id)
+    assert (right.number, right.corrects) == ("ICR-2026-0000001", wrong.document_id)
     after, _ = await documents.document(right.document_id)
     assert after.corrects is not None
     assert (after.corrects.number, after.corrects.reason) == (wrong.number, "неверный адрес")
@@ -343,7 +343,7 @@ async def test_a_mistake_is_corrected_by_a_new_document(office: Office) -> None:
     # The correction itself may be corrected; it is made of the same invoice.
     await new_address(office, company, "г. Шымкент, ул. Қонаев, 2")
     third = await documents.correct(right.document_id, reason="дом 2", actor="staff:s")
-    assert (third.number, third.corrects) == ("IC-2026-0000002", right.document_id)
+    assert (third.number, third.corrects) == ("ICR-2026-0000002", right.document_id)
     async with office.world.database.acquire() as connection:
         audited = await connection.fetchval(
             "select count(*) from kernel.audit_trail where action = 'documents.correct'"
@@ -414,7 +414,7 @@ async def test_a_document_is_found_by_whose_it_is(office: Office) -> None:
     assert await kinds(Search(contract_id=person.contract_id)) == both
     assert await kinds(Search(iin_bin="000440000003")) == both
     assert await kinds(Search(kind=Kind.INVOICE)) == [Kind.INVOICE] * 2
-    assert await kinds(Search(number="ST-2026-0000002")) == [Kind.STATEMENT]
+    assert await kinds(Search(number="STM-2026-0000002")) == [Kind.STATEMENT]
     assert await kinds(Search(), None, 3) == [*both, Kind.STATEMENT]
     [*_, last] = await documents.search(Search(), None, 3)
     assert await kinds(Search(), last.document_id) == [Kind.INVOICE]

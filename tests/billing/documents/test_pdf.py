@@ -87,8 +87,9 @@ def test_sums_are_written_as_each_language_does(translator: Translator) -> None:
 def test_an_act_states_services_only_and_is_signed_by_both(translator: Translator) -> None:
     [page] = pages(render(document(Kind.ACT), Language.RU, translator))
     assert "Рассрочка" not in page
-    for text in ("Акт оказанных услуг № AC-2026-0000001", "Исправляет и заменяет № AC-2026-0000000", "адрес заказчика",
-                 "KC-2026-0000001", "10 224,56", "Сдал (исполнитель)", "Принял (заказчик)"):  # fmt: skip
+    for text in ("Акт оказанных услуг № ACT-2026-0000001", "Исправляет и заменяет № ACT-2026-0000000",
+                 "адрес заказчика", "KC-2026-0000001", "10 224,56", "Сдал (исполнитель)",
+                 "Принял (заказчик)"):  # fmt: skip
         assert text in page, text
     assert page.count("М.П.") == 2
 
@@ -110,7 +111,7 @@ def test_a_reconciliation_says_who_owes_whom(closing: int, said: str, translator
 
 def test_a_refund_order_names_the_payee(translator: Translator) -> None:
     [page] = pages(render(document(Kind.REFUND_ORDER), Language.RU, translator))
-    for text in ("Распоряжение о возврате денег № RO-2026-0000001", "ИИН 900101300017", "№ 318 от 27.02.2026",
+    for text in ("Распоряжение о возврате денег № RFO-2026-0000001", "ИИН 900101300017", "№ 318 от 27.02.2026",
                  "29 марта 2026 г.", "12 345,50", "Конец договора", "Банковский перевод"):  # fmt: skip
         assert text in page, text
 
@@ -123,7 +124,7 @@ def test_a_long_table_repeats_its_head_and_loses_no_line(translator: Translator)
     for number, page in enumerate(found, 1):
         assert page.count("Дата и время") == 1
         assert f"страница {number} из {len(found)}" in page
-        assert ("ST-2026-0000001 · 2 марта 2026 г." in page) == (number > 1)
+        assert ("STM-2026-0000001 · 2 марта 2026 г." in page) == (number > 1)
     text = "\n".join(found)
     balances = [entry.balance for entry in statement(lines).entries]
     assert all(f"{balance // 100:,}".replace(",", " ") + f",{balance % 100:02d}" in text for balance in balances)

@@ -71,7 +71,7 @@ async def test_each_month_has_an_act_of_what_was_given(office: Office) -> None:
     await office.use(company, "d", 11_60, "revenue.voice", label="voice.mobile")
     await asyncio.gather(office.desk.duties.run(), office.desk.duties.run())
     [act] = await acts(office)
-    assert (act.number, act.total) == ("AC-2026-0000001", 197_20)
+    assert (act.number, act.total) == ("ACT-2026-0000001", 197_20)
     content = await supply(office, act)
     assert [(item.code, item.gross, item.vat) for item in content.items] == [
         ("revenue.sms", 23_20, 3_20),

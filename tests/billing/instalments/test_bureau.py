@@ -21,7 +21,7 @@ SALE = Sale("device-standard", "Galaxy A55", "490154203237518", tenge(100_000), 
 RECORD = BureauRecord(
     iin_bin=iin(1),
     full_name="Айгүл Серікқызы",
-    number="DI-2026-0000001",
+    number="DIA-2026-0000001",
     signed_on=date(2026, 3, 2),
     consent_version="credit-history-2026-01",
     consent_on=date(2026, 3, 2),
@@ -58,7 +58,7 @@ async def test_what_changed_is_told_once_and_until_it_is_confirmed(world: World)
     assert [(file.attempts, file.sent_at) for file in await service.files()] == [(1, None)]
     bureau.unreachable = False
     assert (await service.send_waiting(), await service.send_waiting()) == (1, 0)
-    told = bureau.records["DI-2026-0000001"]
+    told = bureau.records["DIA-2026-0000001"]
     assert (told["iin_bin"], told["open_rest"], told["overdue"], told["state"]) == (iin(5), "90000.00", "0.00", "1")
     assert await service.make() is None  # one file a day
     world.clock.advance(timedelta(days=1))
@@ -67,7 +67,7 @@ async def test_what_changed_is_told_once_and_until_it_is_confirmed(world: World)
     await world.instalments.post_due()
     assert await service.make() is not None
     assert await service.send_waiting() == 1
-    told = bureau.records["DI-2026-0000001"]
+    told = bureau.records["DIA-2026-0000001"]
     assert (told["overdue"], told["overdue_since"], told["next_due_on"]) == ("15000.00", "02.04.2026", "02.05.2026")
 
 
@@ -156,7 +156,7 @@ field = "closed_on"
 """
     written = parse_format(text)
     assert written.name_on(date(2026, 3, 2)) == "20260302.txt"
-    assert written.write([RECORD]) == f"{iin(1)}|DI-2026-0000001|A|\n".encode("windows-1251")
+    assert written.write([RECORD]) == f"{iin(1)}|DIA-2026-0000001|A|\n".encode("windows-1251")
 
 
 async def test_what_a_credit_account_owes_is_overdue_once_its_invoice_is(world: World) -> None:
@@ -169,4 +169,4 @@ async def test_what_a_credit_account_owes_is_overdue_once_its_invoice_is(world: 
     await world.instalments.post_due()
     await service.make()
     await service.send_waiting()
-    assert bureau.records["DI-2026-0000001"]["overdue"] == "0.00"
+    assert bureau.records["DIA-2026-0000001"]["overdue"] == "0.00"

@@ -85,7 +85,7 @@ async def test_staff_sell_a_device_and_take_it_back(staff: Staff) -> None:
     assert (status, back["state"], back["open_rest"]) == (200, "returned", "0.00")
     assert (await staff.call(Role.SUPERVISOR, "POST", f"{one}/repayment", key="p", json=ground))[0] == 409
     assert (await staff.call(Role.CLERK, "GET", one))[1]["state"] == "returned"
-    assert (await staff.call(Role.CLERK, "GET", "/v1/device-agreements/DI-2026-0999999"))[0] == 404
+    assert (await staff.call(Role.CLERK, "GET", "/v1/device-agreements/DIA-2026-0999999"))[0] == 404
     status, told = await staff.call(Role.ACCOUNTANT, "GET", "/v1/credit-bureau-files")
     assert [(file["records"], file["sent_at"]) for file in told["files"]] == [(1, None)]
 

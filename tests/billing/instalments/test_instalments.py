@@ -49,7 +49,7 @@ async def test_a_sale_takes_the_down_payment_and_keeps_the_consent(world: World)
     assert standing.open_rest == tenge(90_000)
     assert [part.amount for part in standing.parts] == [tenge(10_000), *[tenge(15_000)] * 6]
     agreement = standing.agreement
-    assert (agreement.number, agreement.consent_version) == ("DI-2026-0000001", "credit-history-2026-01")
+    assert (agreement.number, agreement.consent_version) == ("DIA-2026-0000001", "credit-history-2026-01")
     assert (agreement.consent_at, agreement.consent_channel) == (world.clock.now(), Channel.OFFICE)
     assert await world.subscribers.consents.has(one.subscriber_id, ConsentKind.CREDIT_HISTORY)
 
@@ -94,7 +94,7 @@ async def test_without_the_down_payment_nothing_is_sold_and_no_number_is_lost(wo
         await sold(world, one)
     assert not await world.subscribers.consents.has(one.subscriber_id, ConsentKind.CREDIT_HISTORY)
     await world.pay(one.account, "0.01", "p")
-    assert (await sold(world, one)).agreement.number == "DI-2026-0000001"  # without gaps
+    assert (await sold(world, one)).agreement.number == "DIA-2026-0000001"  # without gaps
 
 
 async def test_parts_fall_due_on_their_days_and_what_is_missing_is_owed(world: World) -> None:
@@ -112,7 +112,7 @@ async def test_parts_fall_due_on_their_days_and_what_is_missing_is_owed(world: W
     world.clock.advance(timedelta(days=200))
     assert (await world.instalments.post_due()).parts == 4  # caught up
     assert await world.main(one) == tenge(-70_000)
-    assert (await world.instalments.get("DI-2026-0000001")).agreement.state is AgreementState.PAID
+    assert (await world.instalments.get("DIA-2026-0000001")).agreement.state is AgreementState.PAID
 
 
 async def test_signed_on_the_31st_parts_are_due_on_the_last_days_of_months(world: World) -> None:
@@ -130,7 +130,7 @@ async def test_an_open_rest_keeps_consents(world: World) -> None:
     for kind in (ConsentKind.PERSONAL_DATA, ConsentKind.CREDIT_HISTORY):
         with pytest.raises(ObligationsOpenError):
             await world.subscribers.consents.withdraw(one.subscriber_id, kind, WRITTEN)
-    await world.instalments.repay("DI-2026-0000001", CLERK)
+    await world.instalments.repay("DIA-2026-0000001", CLERK)
     await world.subscribers.consents.withdraw(one.subscriber_id, ConsentKind.CREDIT_HISTORY, WRITTEN)
 
 
@@ -138,12 +138,12 @@ async def test_the_rest_is_repaid_early_once_there_is_money(world: World) -> Non
     one = await world.subscriber(money="99999.99")
     await sold(world, one)
     with pytest.raises(InstalmentMoneyError):
-        await world.instalments.repay("DI-2026-0000001", CLERK)  # 89,999.99 of 90,000
+        await world.instalments.repay("DIA-2026-0000001", CLERK)  # 89,999.99 of 90,000
     await world.pay(one.account, "0.01", "p")
-    standing = await world.instalments.repay("DI-2026-0000001", CLERK)
+    standing = await world.instalments.repay("DIA-2026-0000001", CLERK)
     assert (standing.agreement.state, standing.open_rest, await world.main(one)) == (AgreementState.REPAID, 0, 0)
     with pytest.raises(AgreementClosedError):
-        await world.instalments.repay("DI-2026-0000001", CLERK)
+        await world.instalments.repay("DIA-2026-0000001", CLERK)
     world.clock.advance(timedelta(days=400))
     assert (await world.instalments.post_due()).parts == 0
 
@@ -153,13 +153,13 @@ async def test_a_device_that_comes_back_in_time_gives_everything_back(world: Wor
     one = await world.subscriber(money="120000")
     await sold(world, one)
     if repaid:
-        await world.instalments.repay("DI-2026-0000001", CLERK)
+        await world.instalments.repay("DIA-2026-0000001", CLERK)
     world.clock.advance(timedelta(days=14))  # 16 March, the last day
-    standing = await world.instalments.take_back("DI-2026-0000001", CLERK, reason="defect")
+    standing = await world.instalments.take_back("DIA-2026-0000001", CLERK, reason="defect")
     assert (standing.agreement.state, standing.open_rest) == (AgreementState.RETURNED, 0)
     assert await world.main(one) == tenge(120_000)
     with pytest.raises(AgreementClosedError):
-        await world.instalments.take_back("DI-2026-0000001", CLERK, reason="again")
+        await world.instalments.take_back("DIA-2026-0000001", CLERK, reason="again")
 
 
 async def test_a_device_that_comes_back_late_is_not_taken(world: World) -> None:
@@ -167,7 +167,7 @@ async def test_a_device_that_comes_back_late_is_not_taken(world: World) -> None:
     await sold(world, one)
     world.clock.advance(timedelta(days=15))
     with pytest.raises(ReturnLateError):
-        await world.instalments.take_back("DI-2026-0000001", CLERK, reason="late")
+        await world.instalments.take_back("DIA-2026-0000001", CLERK, reason="late")
 
 
 @pytest.mark.clause("PSC-6.3.5")
@@ -177,7 +177,7 @@ async def test_with_the_contract_the_rest_falls_due_at_once(world: World) -> Non
     await world.subscribers.contracts.end(one.subscriber_id, EndGround.BREACH, CLERK)
     await world.outbox.drain()
     assert await world.main(one) == tenge(-80_000)  # 10,000 - 90,000
-    standing = await world.instalments.get("DI-2026-0000001")
+    standing = await world.instalments.get("DIA-2026-0000001")
     assert (standing.agreement.state, standing.open_rest) == (AgreementState.DUE, 0)
     await world.instalments.fall_due(one.subscriber_id, "again")
     assert await world.main(one) == tenge(-80_000)
@@ -227,8 +227,8 @@ async def test_a_number_leaves_once_nothing_is_owed(world: World) -> None:
     await sold(world, one)
     answer = await port_out.check(one.msisdn)
     assert answer.refusals == (PortOutRefusal.DEVICE_INSTALMENTS,)
-    assert (answer.owed, answer.detail) == (tenge(90_000), "device_instalments DI-2026-0000001 90000.00")
-    await world.instalments.repay("DI-2026-0000001", CLERK)
+    assert (answer.owed, answer.detail) == (tenge(90_000), "device_instalments DIA-2026-0000001 90000.00")
+    await world.instalments.repay("DIA-2026-0000001", CLERK)
     await world.ledger.submit(
         debit(one.account, "roaming", sum_charge(tenge("100000.50")), contra="revenue.roaming", forced=True)
     )
