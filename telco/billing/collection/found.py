@@ -71,8 +71,7 @@ class FoundDebts:
         while True:
             rows = await self._database.fetch(Q.watched, *after, today, PAGE)
             accounts = [AccountRef(row["shard"], AccountId(row["account_id"])) for row in rows]
-            views = await self._ledger.balances_many(accounts) if accounts else {}
-            for account in sorted(account for account, view in views.items() if view.main < 0):
+            for account in await self._owing(accounts):
                 run.add("found", await self._claim(account))
             if len(rows) < PAGE:
                 break
@@ -80,7 +79,22 @@ class FoundDebts:
         while await self._database.fetchval(Q.forget_watched, today, PAGE) == PAGE:
             continue
 
+    async def _owing(self, accounts: Sequence[AccountRef]) -> list[AccountRef]:
+        """Return those that owe something of which no invoice will tell, in their order."""
+        if not accounts:
+            return []
+        views = await self._ledger.balances_many(accounts)
+        owing = sorted(account for account, view in views.items() if view.main < 0)
+        if not owing:
+            return []
+        async with self._database.acquire() as connection:
+            holders = await self._subscribers.accounts.holders(connection, owing)
+            invoiced = await self._arrears.invoiced(connection, owing)
+        return [account for account in owing if not holders[account].in_use and account not in invoiced]
+
     async def _claim(self, account: AccountRef) -> int:
+        """Claim what is found under the account's lock: what `_owing` saw is looked at again."""
+
         async def body(connection: Connection) -> int:
             await connection.fetchrow(Q.lock_watched, *account)
             holder = (await self._subscribers.accounts.holders(connection, [account]))[account]
