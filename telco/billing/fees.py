@@ -25,7 +25,8 @@ from telco.subscribers.model import DueFee, FeeResult
 BATCH = 400
 """Fees in one transaction."""
 IN_FLIGHT = 3
-"""Batches at once in one process: while the database works on one, the next is read and the last is marked."""
+"""Batches at once in one process, when there is more than one: while the database works on one, the next is read and
+the last is marked."""
 
 Read = Callable[[Connection, datetime, int], Awaitable[list[DueFee]]]
 
@@ -46,8 +47,11 @@ class FeeRunner:
 
     async def _drain(self, read: Read) -> FeeRun:
         """Work through what `read` finds, some batches at once; one that fails does not stop the others."""
-        runs = await asyncio.gather(*(self._batches(read) for _ in range(IN_FLIGHT)), return_exceptions=True)
-        total = FeeRun()
+        total = await self._take_batch(read)
+        if total is None:
+            return FeeRun()
+        readers = IN_FLIGHT if total.looked_at == self._batch_size else 1
+        runs = await asyncio.gather(*(self._batches(read) for _ in range(readers)), return_exceptions=True)
         for run in runs:
             if isinstance(run, BaseException):
                 raise run
@@ -56,11 +60,12 @@ class FeeRunner:
 
     async def _batches(self, read: Read) -> FeeRun:
         total = FeeRun()
-        while True:
-            taken = await self._database.transact("billing.fees", partial(self._batch, read))
-            if taken is None:
-                return total
+        while (taken := await self._take_batch(read)) is not None:
             total += taken
+        return total
+
+    async def _take_batch(self, read: Read) -> FeeRun | None:
+        return await self._database.transact("billing.fees", partial(self._batch, read))
 
     async def _batch(self, read: Read, connection: Connection) -> FeeRun | None:
         now = self._clock.now()
@@ -69,6 +74,9 @@ class FeeRunner:
 
     async def retry(self, account: AccountRef) -> FeeRun:
         """Try the fees that wait for money on an account, plans first. Contract: PSC-3.2.5"""
+        async with self._database.acquire() as connection:
+            if not await self._fees.awaits_payment(connection, account):
+                return FeeRun()
 
         async def body(connection: Connection) -> FeeRun:
             now = self._clock.now()

@@ -149,5 +149,9 @@ class FeeRun:
     idle: int = 0
     """Fees that wait because nothing is taken for suspended time."""
 
+    @property
+    def looked_at(self) -> int:
+        return self.charged + self.refused + self.idle
+
     def __add__(self, other: FeeRun) -> FeeRun:
         return FeeRun(self.charged + other.charged, self.refused + other.refused, self.idle + other.idle)

@@ -106,6 +106,11 @@ class Fees:
         """Both, at most `limit` of plans and of services each."""
         return await self.due_plans(conn, now, limit) + await self.due_services(conn, now, limit)
 
+    async def awaits_payment(self, conn: Connection, account: AccountRef) -> bool:
+        """Whether a fee of a plan or service waits for money on an account; mostly none does."""
+        waits: bool = await conn.fetchval(store.Q.awaits_payment, *account)
+        return waits
+
     async def unpaid_plans(self, conn: Connection, account: AccountRef, now: datetime) -> list[DueFee]:
         """Read and lock the plan fees that wait for money on an account, to try them after a top-up."""
         rows = await conn.fetch(store.Q.unpaid_plan_fees, *account, now, list(BLAMELESS))

@@ -524,6 +524,15 @@ select s.plan_code, s.plan_version,
            as suspended_until
 from subscribers.subscription s where s.subscription_id = $1;
 
+-- name: awaits_payment
+-- Whether a fee of a plan or service waits for money on an account.
+select exists (
+    select from subscribers.subscription s
+    where s.shard = $1 and s.account_id = $2 and s.state <> 'ended'
+      and (s.plan_state = 'awaiting_payment'
+           or exists (select from subscribers.service v
+                      where v.subscription_id = s.subscription_id and v.state = 'awaiting_payment')));
+
 -- name: unpaid_plan_fees
 -- Plan fees that wait for money on an account, locked for this run.
 select s.*, c.change_id, c.to_plan, c.to_version,
