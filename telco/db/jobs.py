@@ -112,14 +112,11 @@ class JobRunner:
 
         A second process that tries at the same time finds the advisory lock taken and runs nothing.
         """
-        async with self._database.session() as connection:
-            key = zlib.crc32(job.name.encode()) & 0x7FFFFFFF
+        key = zlib.crc32(job.name.encode()) & 0x7FFFFFFF
+        async with self._database.session() as connection:  # whose end gives the lock back
             if not await connection.fetchval("select pg_try_advisory_lock($1, $2)", _LOCK_SPACE, key):
                 return 0
-            try:
-                return await self._run_missing(connection, job)
-            finally:
-                await connection.execute("select pg_advisory_unlock($1, $2)", _LOCK_SPACE, key)
+            return await self._run_missing(connection, job)
 
     async def _run_missing(self, connection: Any, job: Job) -> int:
         newest = job.newest_due(self._clock.now())
