@@ -126,7 +126,7 @@ class Simulation:
             await self._acted(number, slot, tally)
         await self._jobs.settle(night=slot is Slot.NIGHT)
         if slot is SLOTS[-1]:
-            await self._end_day(number, thorough=auditor.is_last_of_month(day_of(number)) or number == last_day)
+            await self._end_day(number, thorough=auditor.is_last_of_quarter(day_of(number)) or number == last_day)
         else:
             await self._note(number, SLOTS[SLOTS.index(slot) + 1], Stage.DECIDE)
 

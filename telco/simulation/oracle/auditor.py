@@ -18,6 +18,8 @@ from telco.simulation.model import Finding
 
 MOST_FINDINGS: Final = 20
 """Of one check on one day."""
+QUARTER: Final = 3
+"""Months after which everything is recomputed."""
 _CHECKS: Final = queries.load("telco.simulation.oracle", "checks.sql")
 _NOTES: Final = queries.load("telco.simulation.oracle", "notes.sql")
 _SPANS: Final[Mapping[Interval, str]] = {
@@ -69,12 +71,13 @@ async def audit_day(connection: Connection, day: date, now: datetime, catalogue:
 async def audit_everything(
     database: Database, day: date, now: datetime, calendar: Calendar, catalogue: Catalogue
 ) -> list[Finding]:
-    """Recompute everything from the first operation on, as `telco audit` does, and last month's bonuses one by one."""
+    """Recompute everything from the first operation on, as `telco audit` does, and the last months' bonuses one by one."""
     found = [
         Finding(day, one.check if one.check.startswith(f"{one.part}.") else f"{one.part}.{one.check}", one.text)
         for one in await audit_all(database, now, calendar)
     ]
-    bonuses = await recompute_bonuses(database, catalogue, calendar, add_months(day.replace(day=1), -1))
+    months = [add_months(day.replace(day=1), -back) for back in range(1, QUARTER + 1)]
+    bonuses = [one for month in months for one in await recompute_bonuses(database, catalogue, calendar, month)]
     return found + [Finding(day, one.check, str(one)) for one in bonuses]
 
 
@@ -115,6 +118,7 @@ async def _figures(connection: Connection) -> dict[str, Any]:
     }
 
 
-def is_last_of_month(day: date) -> bool:
-    """Tell whether a month ends with a day."""
-    return (day + timedelta(days=1)).day == 1
+def is_last_of_quarter(day: date) -> bool:
+    """Tell whether a quarter ends with a day."""
+    tomorrow = day + timedelta(days=1)
+    return tomorrow.day == 1 and tomorrow.month % QUARTER == 1
