@@ -13,7 +13,9 @@ from typing import Any, Final
 
 from telco.app import App
 from telco.billing.company.model import Order, SheetKind
+from telco.billing.instalments.model import AgreementState, Sale
 from telco.billing.payments.model import Provider, TerminalRequest
+from telco.billing.refunds.model import NewRefund, Payee, PayoutWay
 from telco.catalog.model import Service
 from telco.charging.model import Grant, Result, UsageRequest
 from telco.kernel.errors import DomainError
@@ -22,7 +24,8 @@ from telco.kernel.money import Tiyn, tenge
 from telco.kernel.msisdn import Msisdn
 from telco.simulation import people
 from telco.simulation.bank import bank_file
-from telco.simulation.model import OPERATOR, Act, Actor, Kind, Way
+from telco.simulation.model import OPERATOR, Act, Actor, Kind, Slot, Way
+from telco.simulation.office import ACCOUNTANT, CASHIER, DESK, Office
 from telco.subscribers.errors import SimKnownError
 from telco.subscribers.model import (
     ChangeTime,
@@ -39,9 +42,6 @@ from telco.subscribers.model import (
 )
 
 OFFICE: Final = Origin("staff:simulation", Channel.OFFICE, "simulation")
-CASHIER: Final = "staff:cashier"
-ACCOUNTANT: Final = "staff:accountant"
-DESK: Final = "office-1"
 PROVIDER: Final = "kiosk"
 _CABINET: Final = by_subscriber(Channel.CABINET)
 _FIRST_PAYMENT: Final = tenge(1_000)
@@ -60,6 +60,7 @@ class Doer:
         self._app = app
         self._actors = actors
         self._places = people.numbers_of(actors)
+        self._office = Office(app)
         self._provider: Provider
 
     async def prepare(self) -> None:
@@ -67,7 +68,11 @@ class Doer:
         self._provider = await self._app.ways_in.providers.get(PROVIDER)
 
     async def carry_out(self, acts: Sequence[Act], slot_id: str) -> Tally:
-        """Carry out everybody's acts of a slot and count what came of them; `slot_id` begins every id."""
+        """Carry out everybody's acts of a slot and count what came of them; `slot_id` begins every id.
+
+        By day the operator's office follows, when everybody has acted: what it does nobody's act of the day sees, so
+        that acts which are repeated after a stop come to the same end.
+        """
         tally: Tally = Counter()
         if any(act.kind is Kind.PAY and act.terms["way"] == Way.CASH_DESK for act in acts):
             await self._app.ways_in.cash.open_shift(DESK, cashier=CASHIER)
@@ -85,6 +90,8 @@ class Doer:
         async with asyncio.TaskGroup() as group:
             for act in acts:
                 group.create_task(one(act))
+        if slot_id.endswith(f":{Slot.DAY}"):
+            tally.update(await self._office.work(slot_id))
         return tally
 
     async def _do(self, act: Act, act_id: str) -> Mapping[str, int]:
@@ -98,6 +105,8 @@ class Doer:
                 return await self._pay(terms, act_id)
             case Kind.BANK_FILE:
                 return await self._bank_file(terms["orders"])
+            case Kind.ASK_REFUND:
+                return await self._ask_refund(self._actors[act.actor], terms["msisdn"], terms["iban"], act_id)
             case _:
                 subscriber = await self._app.subscribers.get(Msisdn(terms["msisdn"]))
                 return {f"{act.kind}: {await self._change(act, subscriber, act_id)}": 1}
@@ -213,12 +222,45 @@ class Doer:
                 await app.subscribers.suspensions.resume_ground(
                     subscriber_id, Ground.LOST_DEVICE, _CABINET, reason="found"
                 )
+            case Kind.ASK_LIMIT:
+                return (await app.limits.ask(subscriber, Tiyn(terms["limit"]), _CABINET, act_id)).state
+            case Kind.BUY_DEVICE:
+                await app.instalments.sign(subscriber, _sale(terms), OFFICE, request_id=act_id)
+            case Kind.REPAY_DEVICE:
+                return await self._repay_devices(subscriber)
             case Kind.LEAVE:
                 stop_at = app.clock.now() + timedelta(days=terms["in_days"]) if terms["in_days"] else None
                 await app.subscribers.contracts.refuse(subscriber_id, _CABINET, stop_at=stop_at)
             case _:
                 raise AssertionError(f"{act.kind} is done elsewhere")
         return "done"
+
+    async def _repay_devices(self, subscriber: Subscriber) -> str:
+        """Repay what is left of the devices that a subscriber bought."""
+        bought = await self._app.instalments.of_subscriber(subscriber.subscriber_id)
+        still_open = [one.agreement.number for one in bought if one.agreement.state is AgreementState.OPEN]
+        for number in still_open:
+            await self._app.instalments.repay(number, OFFICE)
+        return "done" if still_open else "nothing open"
+
+    # Leaving
+
+    async def _ask_refund(self, actor: Actor, named: str, iban: str, act_id: str) -> Mapping[str, int]:
+        """Register a written application for what is left on the account of a number that ended."""
+        refund = await self._app.ways_out.refunds.register(
+            NewRefund(
+                named=named,
+                iin_bin=actor.iin_bin,
+                payee=Payee(PayoutWay.BANK, iban) if iban else Payee(PayoutWay.CASH),
+                amount=None,
+                contact_phone=None,
+                channel=Channel.OFFICE,
+                ground=f"application {act_id}",
+                actor=OFFICE.author,
+                request_id=act_id,
+            )
+        )
+        return {f"{Kind.ASK_REFUND}: {refund.payee.way}": 1}
 
     # Using
 
@@ -259,3 +301,9 @@ class Doer:
         if grant.given:
             await charging.stop(request.request_id, call["portions"], min(grant.granted, call["quantity"]))
         return first
+
+
+def _sale(terms: Mapping[str, Any]) -> Sale:
+    """The sale of a device with the least down payment: a tenth of its price."""
+    price = Tiyn(terms["price"])
+    return Sale("device-standard", "Phone", terms["imei"], price, Tiyn(price // 10), terms["months"])

@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 OUR_ACCOUNT: Final = "KZ12345KZT1234567890"
-_PAYERS_ACCOUNT: Final = "KZ98765KZT0987654321"
+PAYERS_ACCOUNT: Final = "KZ83765KZT0987654321"
+CLOSED_ACCOUNT: Final = "KZ73722C000022222222"
+"""What is sent there comes back."""
 _CYRILLIC: Final = str.maketrans("әғқңөұүһіӘҒҚҢӨҰҮҺІ", "агкноуухиАГКНОУУХИ")
 """Banks write Kazakh names with Russian letters: the format's code page has no others."""
 
@@ -33,7 +35,7 @@ def bank_file(day: date, orders: Iterable[Mapping[str, Any]]) -> bytes:
             f"Номер={order['number']}",
             f"Дата={written}",
             f"Сумма={Decimal(order['amount']) / 100:.2f}",
-            f"ПлательщикСчет={_PAYERS_ACCOUNT}",
+            f"ПлательщикСчет={PAYERS_ACCOUNT}",
             f"Плательщик={order['name'].translate(_CYRILLIC)}",
             f"ПлательщикИНН={order['payer']}",
             f"ПолучательСчет={OUR_ACCOUNT}",

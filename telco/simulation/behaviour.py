@@ -15,10 +15,12 @@ from telco.catalog.catalogue import Catalogue
 from telco.catalog.model import Service, Settlement
 from telco.kernel.money import Tiyn, tenge
 from telco.kernel.msisdn import Msisdn
+from telco.simulation import bank
 from telco.simulation.chance import Chance
 from telco.simulation.model import Act, Actor, Kind, Seat, Way
 from telco.simulation.people import LIVES
 from telco.subscribers.model import PartyKind, PlanState
+from telco.subscribers.rules import luhn_digit
 
 _ROUND: Final = tenge(100)
 _SOON: Final = timedelta(days=2)
@@ -36,7 +38,13 @@ _LOSE_PHONE: Final = 1 / 2_000
 _CHANGE_PLAN: Final = 1 / 110
 _SERVICE_ON: Final = 1 / 70
 _SERVICE_OFF: Final = 1 / 60
+_ASK_LIMIT: Final = 1 / 150
 _TRUST: Final = 0.05
+_ASK_REFUND: Final = 1 / 8
+_WORTH_ASKING: Final = tenge(50)
+"""Less than this nobody writes an application for."""
+_CLOSED_ACCOUNT: Final = 1 / 6
+"""Chance that the bank account that an application names is closed."""
 _TRIP: Final = 0.05
 """Chance that a traveller is abroad in a week."""
 
@@ -56,6 +64,10 @@ _SERVICES: Final = (
     "music-day",
     "roaming-travel",
 )
+LIMITS: Final = (tenge(30_000), tenge(50_000), tenge(80_000), tenge(150_000), tenge(200_000))
+"""What people in credit settlement ask for; the last is above the ceiling of their plan."""
+_DEVICES: Final = (tenge(25_000), tenge(60_000), tenge(90_000), tenge(140_000))
+_DEVICE_MONTHS: Final = (3, 6, 12)
 _CALLED: Final = ("77011112233", "77051234567", "77471234567", "77272583300", "79161234567")
 """Whom people call: on the same network, on two others, at home, abroad."""
 
@@ -77,8 +89,13 @@ class Today:
 def in_the_day(actor: Actor, seats: Sequence[Seat], today: Today) -> Act | None:
     """Decide what an actor does by day: at most one thing."""
     live = [seat for seat in seats if seat.live]
+    asking = _ask_refund(actor, seats, live, today) if len(live) < len(seats) else None
+    if asking is not None:
+        return asking
     if not live:
         return _come(actor, len(seats) // actor.numbers, today)
+    if live[0].settlement is Settlement.CREDIT and today.number in (actor.buys_on, actor.repays_on):
+        return _device(actor, live[0], today)
     paying = _pay_credit(actor, live, today) if live[0].settlement is Settlement.CREDIT else None
     if paying is None and live[0].settlement is Settlement.PREPAID:
         paying = _pay_prepaid(actor, live[0], today)
@@ -91,6 +108,18 @@ def _come(actor: Actor, lives: int, today: Today) -> Act | None:
     if lives < LIVES and today.chance.share(actor.index, today.number, "return") < _JOIN_AGAIN:
         return Act(actor.index, Kind.JOIN, {"life": lives, "plan": actor.plan})
     return None
+
+
+def _ask_refund(actor: Actor, seats: Sequence[Seat], live: Sequence[Seat], today: Today) -> Act | None:
+    """Ask in writing, some day, for what is left where all numbers have ended; some name an account that is closed."""
+    in_use = {seat.account for seat in live}
+    seat = next((seat for seat in seats if seat.main >= _WORTH_ASKING and seat.account not in in_use), None)
+    if seat is None or today.chance.share(actor.index, today.number, "refund") >= _ASK_REFUND:
+        return None
+    cash = actor.way is Way.CASH_DESK
+    closed = not cash and today.chance.share(actor.index, today.number, "closed") < _CLOSED_ACCOUNT
+    iban = "" if cash else bank.CLOSED_ACCOUNT if closed else bank.PAYERS_ACCOUNT
+    return Act(actor.index, Kind.ASK_REFUND, {"msisdn": seat.msisdn, "iban": iban})
 
 
 def _pay_prepaid(actor: Actor, seat: Seat, today: Today) -> Act | None:
@@ -114,6 +143,16 @@ def _pay_credit(actor: Actor, live: Sequence[Seat], today: Today) -> Act | None:
     if owed < _OWING or today.chance.share(actor.index, today.number, "pay") >= actor.diligence / 6:
         return None
     return _pay(actor, live[0], owed, [seat.msisdn for seat in live])
+
+
+def _device(actor: Actor, seat: Seat, today: Today) -> Act:
+    """Buy a device by instalments with the least down payment, or repay the rest of it."""
+    if today.number == actor.repays_on:
+        return Act(actor.index, Kind.REPAY_DEVICE, {"msisdn": seat.msisdn})
+    draw = today.chance.generator(actor.index, "device terms")
+    imei = f"35{actor.index:012d}"
+    terms = {"imei": imei + luhn_digit(imei), "price": draw.choice(_DEVICES), "months": draw.choice(_DEVICE_MONTHS)}
+    return Act(actor.index, Kind.BUY_DEVICE, {"msisdn": seat.msisdn, **terms})
 
 
 def _pay(actor: Actor, seat: Seat, amount: Tiyn, numbers: Sequence[Msisdn] = ()) -> Act:
@@ -140,6 +179,7 @@ def _rarely(actor: Actor, live: Sequence[Seat], today: Today) -> Act | None:
         (Kind.CHANGE_PLAN, _CHANGE_PLAN),
         (Kind.SERVICE_ON, _SERVICE_ON),
         (Kind.SERVICE_OFF, _SERVICE_OFF),
+        (Kind.ASK_LIMIT, _ASK_LIMIT),
     ):
         if share < chance:
             return _life_act(kind, actor, seat, today)
@@ -166,6 +206,10 @@ def _life_act(kind: Kind, actor: Actor, seat: Seat, today: Today) -> Act | None:
             if not seat.services:
                 return None
             terms["service"] = draw.choice(seat.services)
+        case Kind.ASK_LIMIT:
+            if actor.kind is PartyKind.COMPANY or seat.settlement is not Settlement.CREDIT:
+                return None
+            terms["limit"] = draw.choice(LIMITS)
         case _:
             pass
     return Act(actor.index, kind, terms)

@@ -80,6 +80,10 @@ class Kind(StrEnum):
     LOSE_PHONE = "lose_phone"
     FIND_PHONE = "find_phone"
     LEAVE = "leave"
+    ASK_REFUND = "ask_refund"
+    ASK_LIMIT = "ask_limit"
+    BUY_DEVICE = "buy_device"
+    REPAY_DEVICE = "repay_device"
     USE = "use"
     BANK_FILE = "bank_file"
 
@@ -108,6 +112,10 @@ class Actor:
     activity: float
     """Chance a day that a number is used."""
     traveller: bool
+    buys_on: int | None
+    """Day of the run on which it buys a device by instalments, if its number is in credit settlement then."""
+    repays_on: int | None
+    """Day on which it repays the rest of it."""
 
 
 @dataclass(frozen=True, slots=True)

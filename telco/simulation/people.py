@@ -38,6 +38,13 @@ _AT_ONCE: Final = 0.8
 """Part of the actors that join in the first days."""
 _FIRST_DAYS: Final = 14
 _LATER_DAYS: Final = 330
+_BUYERS: Final = 0.5
+"""Part of the persons in credit settlement that buy a device."""
+_BUY_WITHIN: Final = (5, 75)
+"""Days after joining."""
+_REPAYERS: Final = 0.3
+_REPAY_WITHIN: Final = (3, 60)
+"""Days after buying."""
 _FAMILY: Final = (
     "Ахметов",
     "Оспанов",
@@ -75,6 +82,7 @@ def _actor(chance: Chance, index: int, numbers_left: int) -> Actor:
     plan = draw.choices([code for code, _ in _PLANS], [weight for _, weight in _PLANS])[0]
     joins_on = draw.randrange(_FIRST_DAYS) if draw.random() < _AT_ONCE else draw.randrange(_FIRST_DAYS, _LATER_DAYS)
     way = draw.choices([way for way, _ in _WAYS], [weight for _, weight in _WAYS])[0]
+    buys_on, repays_on = (None, None) if company or device else _purchase(chance, index, joins_on)
     return Actor(
         index=index,
         kind=PartyKind.COMPANY if company else PartyKind.PERSON,
@@ -90,7 +98,18 @@ def _actor(chance: Chance, index: int, numbers_left: int) -> Actor:
         amount=tenge(draw.choice(_AMOUNTS)),
         activity=draw.uniform(0.1, 0.6),
         traveller=not device and draw.random() < 0.15,
+        buys_on=buys_on,
+        repays_on=repays_on,
     )
+
+
+def _purchase(chance: Chance, index: int, joins_on: int) -> tuple[int | None, int | None]:
+    """Return when somebody buys a device, and when he repays it before its time; None for never."""
+    draw = chance.generator("device", index)
+    if draw.random() >= _BUYERS:
+        return None, None
+    buys_on = joins_on + draw.randint(*_BUY_WITHIN)
+    return buys_on, buys_on + draw.randint(*_REPAY_WITHIN) if draw.random() < _REPAYERS else None
 
 
 def iin_of(index: int) -> str:

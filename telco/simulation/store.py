@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from telco.catalog.model import Settlement
@@ -64,6 +65,11 @@ async def seats(database: Database) -> Mapping[str, Sequence[Seat]]:
 async def debts(database: Database) -> Mapping[str, Tiyn]:
     """Read what is owed in credit settlement, by IIN or BIN."""
     return {row["iin_bin"]: Tiyn(row["owed"]) for row in await database.fetch(_WORLD.debts)}
+
+
+async def refund_files(database: Database, since: date) -> list[tuple[date, bytes]]:
+    """Read the files of payment orders that the bank was given from a day on, in their order."""
+    return [(row["made_on"], row["content"]) for row in await database.fetch(_WORLD.refund_files, since)]
 
 
 _SETTLEMENTS = {settlement.value: settlement for settlement in Settlement}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import date, timedelta
 
 import pytest
 
 from telco.app import App
 from telco.db.embedded import EmbeddedPostgres
+from telco.db.pool import Connection
 from telco.kernel.clock import ManualClock
 from telco.simulation.engine import Simulation
 from telco.simulation.home import opened
-from telco.simulation.model import Scenario
+from telco.simulation.model import Finding, Scenario
+from telco.simulation.oracle import auditor
 from tests.conftest import TEMPLATE, administer
 
 SMALL = Scenario(subscribers=12, seed=7)
@@ -39,3 +42,22 @@ async def other_database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     await administer(postgres, f"create database {name} template {TEMPLATE}")
     yield postgres.url(name)
     await administer(postgres, f"drop database {name} with (force)")
+
+
+class _RolledBackError(Exception):
+    """Ends a transaction whose work is not wanted."""
+
+
+async def checks_that_speak(app: App, clock: ManualClock, day: date, statements: str) -> set[str]:
+    """Break something in a transaction that is rolled back, and return which of the oracle's checks find anything."""
+    findings: list[Finding] = []
+
+    async def body(connection: Connection) -> None:
+        await connection.execute(statements.format(today=f"date '{day}'"))
+        night = await auditor.audit_day(connection, day, clock.now() + timedelta(seconds=1), app.catalog.current())
+        findings.extend(night.findings)
+        raise _RolledBackError
+
+    with pytest.raises(_RolledBackError):
+        await app.database.transact("test.break", body)
+    return {finding.check for finding in findings}

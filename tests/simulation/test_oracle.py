@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-import pytest
-
 from telco.app import App
 from telco.billing.collection.dunning import ORIGIN
-from telco.db.pool import Connection
 from telco.kernel.clock import ManualClock
 from telco.simulation.engine import Simulation, day_of
-from telco.simulation.model import Finding
 from telco.simulation.oracle import auditor
+from tests.simulation.conftest import checks_that_speak
 
 DAYS = 4
+TODAY = day_of(DAYS - 1)
 
 SOMEBODY = "(select min(subscription_id) from subscribers.subscription where settlement = 'prepaid' and {})"
 RICH = SOMEBODY.format(
@@ -43,32 +39,13 @@ BREAKS = {
 }
 
 
-class _RolledBackError(Exception):
-    """Ends a transaction whose work is not wanted."""
-
-
 async def test_every_break_is_seen(simulation: Simulation, service: tuple[App, ManualClock]) -> None:
     """Each on the same four days, in a transaction that is rolled back."""
     app, clock = service
     assert await simulation.run(DAYS) == []
-    assert await _checks_that_speak(app, clock, "select") == set()
-    seen = {name: await _checks_that_speak(app, clock, statements) for name, statements in BREAKS.items()}
+    assert await checks_that_speak(app, clock, TODAY, "select") == set()
+    seen = {name: await checks_that_speak(app, clock, TODAY, statements) for name, statements in BREAKS.items()}
     assert {name: name in checks for name, checks in seen.items()} == dict.fromkeys(BREAKS, True)
-
-
-async def _checks_that_speak(app: App, clock: ManualClock, statements: str) -> set[str]:
-    today = day_of(DAYS - 1)
-    findings: list[Finding] = []
-
-    async def body(connection: Connection) -> None:
-        await connection.execute(statements.format(today=f"date '{today}'"))
-        night = await auditor.audit_day(connection, today, clock.now() + timedelta(seconds=1), app.catalog.current())
-        findings.extend(night.findings)
-        raise _RolledBackError
-
-    with pytest.raises(_RolledBackError):
-        await app.database.transact("test.break", body)
-    return {finding.check for finding in findings}
 
 
 async def test_the_whole_ledger_is_audited_at_the_end(simulation: Simulation, service: tuple[App, ManualClock]) -> None:

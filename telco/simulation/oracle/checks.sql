@@ -249,3 +249,162 @@ where o.status = 0 and o.kind in (1, 3, 6) and o.cost > 0
   and (o.contra_code in ('revenue.plan', 'revenue.voice', 'revenue.sms', 'revenue.data', 'revenue.service'))
   and not exists (select from subscribers.subscription s where s.shard = o.shard and s.account_id = o.account_id
                   and (s.state = 'active' or s.ended_at >= o.at));
+
+-- name: refund_above_balance
+-- Money back took more than was on the account: it was paid with credit.
+select format('account %s:%s operation %s took %s and leaves %s', shard, account_id, op_id, -moved, main_after) as detail
+from today_op
+where contra_code = 'payable.refund' and status = 0 and moved < 0 and main_after < 0;
+
+-- name: refund_twice
+-- What an account lost to refunds is not the sum of its refunds that are on their way or paid; or what left for a
+-- refund, by bank or desk, is not its sum once.
+select format('account %s:%s lost %s, its refunds are %s', t.shard, t.account_id, j.taken, r.asked) as detail
+from (
+    select distinct shard, account_id from today_op
+    where contra_code = 'payable.refund' and (shard, account_id) not in (select shard, account_id from refunds.clearing)
+) t
+cross join lateral (
+    select coalesce(-sum(o.moved), 0) as taken
+    from ledger.operation o join ledger.operator_account c on c.operator_no = o.contra
+    where o.shard = t.shard and o.account_id = t.account_id and c.code = 'payable.refund' and o.status = 0
+) j
+cross join lateral (
+    select coalesce(sum(amount_tiyn), 0) as asked from refunds.refund
+    where shard = t.shard and account_id = t.account_id and state in ('ordered', 'paid')
+) r
+where j.taken <> r.asked
+union all
+select format('refund %s is %s with %s, paid out %s', r.refund_id, r.state, r.amount_tiyn, j.paid)
+from (
+    select distinct split_part(o.op_id, ':', 2) as refund_id, o.shard, o.account_id
+    from today_op o join refunds.clearing c using (shard, account_id)
+) t
+join refunds.refund r on r.refund_id = t.refund_id::bigint
+cross join lateral (
+    select -coalesce(sum(o.moved + coalesce((select sum(o.grant_lines[n][3])
+                                             from generate_subscripts(o.grant_lines, 1) n
+                                             where o.grant_lines[n][1] = 0), 0)), 0) as paid
+    from ledger.operation o join ledger.operator_account c on c.operator_no = o.contra
+    where o.shard = t.shard and o.account_id = t.account_id and o.op_id ^@ ('refund:' || t.refund_id || ':')
+      and c.code in ('cash.bank', 'cash.desk') and o.status = 0
+) j
+where j.paid <> case r.state when 'paid' then r.amount_tiyn else 0 end;
+
+-- name: refund_ordered_twice
+-- The bank was given two orders for one refund, or an order of another sum.
+select format('refund %s is in %s orders, with %s instead of %s', o.refund_id, count(*), sum(o.amount),
+              min(r.amount_tiyn)) as detail
+from (
+    select (regexp_match(part, 'Номер=(\d+)'))[1]::bigint as refund_id,
+           (regexp_match(part, 'Сумма=([\d.]+)'))[1]::numeric * 100 as amount
+    from refunds.bank_file f,
+         regexp_split_to_table(convert_from(f.content, 'WIN1251'), 'КонецДокумента') part
+    where part ~ 'Номер=' and exists (select from refunds.bank_file today, simulation.today d where today.made_on = d.day)
+) o
+left join refunds.refund r using (refund_id)
+group by o.refund_id having count(*) <> 1 or sum(o.amount) is distinct from min(r.amount_tiyn);
+
+-- name: refund_late
+-- A written application is older than 30 days and not paid (PSC-6.4): money of credit is free 15 days after the end of
+-- the accounting period, and a week more is for days on which banks rest. Or it was paid before that. What lies in cash
+-- waits for its owner.
+select format('refund %s of %s is %s%s, could be paid from %s on', r.refund_id,
+              (r.registered_at at time zone 'Asia/Almaty')::date, r.state, coalesce(' on ' || r.paid_on, ''), p.free)
+       as detail
+from refunds.refund r
+cross join simulation.today d
+left join lateral (
+    select min(e.period_end) + 15 as free
+    from (select period_start, period_end from invoicing.period
+          where shard = r.shard and account_id = r.account_id
+          union all
+          select period_start, period_end from invoicing.account
+          where shard = r.shard and account_id = r.account_id) e
+    where r.kind = 'ended' and e.period_end > (
+        select max(ended_at at time zone 'Asia/Almaty')::date from subscribers.subscription
+        where shard = r.shard and account_id = r.account_id and settlement = 'credit')
+) p on true
+where r.way = 'bank'
+  and (r.state in ('applied', 'approved', 'ordered')
+       and d.day > greatest((r.registered_at at time zone 'Asia/Almaty')::date + 30, p.free + 7)
+       or r.state = 'paid' and r.paid_at > d.since
+          and (r.paid_on > greatest((r.registered_at at time zone 'Asia/Almaty')::date + 30, p.free + 7)
+               or r.paid_on < p.free));
+
+-- name: limit_above_ceiling
+-- An account may go further than the plans of its numbers allow (PSC-3.2.6), as they were published.
+select format('account %s:%s has the limit %s, at most %s is published', s.shard, s.account_id, b.credit_limit,
+              max((i.content -> 'credit' ->> 'ceiling')::numeric * 100)) as detail
+from subscribers.subscription s
+join ledger.bucket b on b.shard = s.shard and b.account_id = s.account_id and b.bucket_no = 0 and b.credit_limit > 0
+left join catalog.item i on i.kind = 'plan' and i.code = s.plan_code and i.version = s.plan_version
+where s.state = 'active'
+group by s.shard, s.account_id, b.credit_limit
+having b.credit_limit > coalesce(max((i.content -> 'credit' ->> 'ceiling')::numeric * 100), 0);
+
+-- name: limit_without_consent
+-- An account of credit may go further than its plan's limit and than any limit that was consented to by another person
+-- than who asked.
+select format('account %s:%s has the limit %s, %s was granted', s.shard, s.account_id, b.credit_limit, g.granted)
+       as detail
+from subscribers.subscription s
+join ledger.bucket b on b.shard = s.shard and b.account_id = s.account_id and b.bucket_no = 0
+join catalog.item i on i.kind = 'plan' and i.code = s.plan_code and i.version = s.plan_version
+cross join lateral (
+    select coalesce(max(limit_tiyn), 0) as granted from invoicing.limit_request
+    where shard = s.shard and account_id = s.account_id and state = 'granted' and decided_by <> asked_by
+) g
+where s.state = 'active' and s.settlement = 'credit'
+  and b.credit_limit > greatest((i.content -> 'credit' ->> 'limit')::numeric * 100, g.granted);
+
+-- name: instalment_schedule
+-- The parts of a device are not its price, or not one a month on the day of the sale.
+select format('%s: price %s in %s months is %s in %s parts', a.number, a.price_tiyn, a.months, sum(p.amount_tiyn),
+              count(*)) as detail
+from instalments.agreement a join instalments.part p using (agreement_id), simulation.today d
+where a.signed_at > d.since
+group by a.agreement_id
+having sum(p.amount_tiyn) <> a.price_tiyn
+    or count(*) filter (where p.part_no > 0) <> a.months
+    or bool_or(p.due_on <> (a.signed_on + p.part_no * interval '1 month')::date)
+    or coalesce(sum(p.amount_tiyn) filter (where p.part_no = 0), 0) <> a.down_tiyn;
+
+-- name: instalment_booked
+-- What an account was charged for a device is not the parts whose day has come; or, once it is repaid or fell due, not
+-- its price.
+select format('%s is %s: charged %s, %s is due', a.number, a.state, j.charged, p.due) as detail
+from instalments.agreement a
+cross join simulation.today d
+cross join lateral (
+    select coalesce(sum(amount_tiyn) filter (where a.state <> 'returned' and (a.state <> 'open' or due_on <= d.day)), 0)
+           as due
+    from instalments.part where agreement_id = a.agreement_id
+) p
+cross join lateral (
+    select coalesce(-sum(o.moved), 0) as charged
+    from ledger.operation o join ledger.operator_account c on c.operator_no = o.contra
+    where o.shard = a.shard and o.account_id = a.account_id and o.op_id ^@ ('device:' || a.number || ':')
+      and c.code = 'receivable.device' and o.status = 0
+) j
+where (a.state = 'open' or a.closed_at > d.since) and j.charged <> p.due;
+
+-- name: instalment_invoiced
+-- What an account was charged for devices is not what its invoices say of them, each charge in one invoice.
+select format('account %s:%s was charged %s for devices before %s, invoiced %s', i.shard, i.account_id, j.charged,
+              i.period_end, l.invoiced) as detail
+from invoicing.invoice i
+cross join simulation.today d
+cross join lateral (
+    select coalesce(-sum(o.moved), 0) as charged
+    from ledger.operation o join ledger.operator_account c on c.operator_no = o.contra
+    where o.shard = i.shard and o.account_id = i.account_id and c.code = 'receivable.device' and o.status = 0
+      and (o.at at time zone 'Asia/Almaty')::date < i.period_end
+) j
+cross join lateral (
+    select coalesce(sum(l.amount_tiyn), 0) as invoiced
+    from invoicing.invoice n join invoicing.invoice_line l using (invoice_id)
+    where n.shard = i.shard and n.account_id = i.account_id and l.code = 'receivable.device'
+) l
+where i.issued_at > d.since and j.charged <> l.invoiced
+  and exists (select from instalments.agreement a where a.shard = i.shard and a.account_id = i.account_id);

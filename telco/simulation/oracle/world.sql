@@ -19,3 +19,7 @@ join invoicing.invoice i using (invoice_id)
 join subscribers.party p on p.party_id = i.party_id
 where o.open_tiyn > 0
 group by p.iin_bin;
+
+-- name: refund_files
+-- Payment orders that were given to the bank from a day on.
+select made_on, content from refunds.bank_file where made_on >= $1 order by file_id;
