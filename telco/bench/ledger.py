@@ -92,8 +92,7 @@ class Bench:
         for _ in range(self._sizes.rounds):
             for name, measurement in self._measurements(many, few, varied).items():
                 figures.setdefault(name, []).append(await measurement())
-        durable = await self._single_updates()
-        idle = await self._single_operations(many)
+        durable, idle = await self._idle(many)
         for database in (few, varied, many):
             await audited(database)
             await database.close()
@@ -225,36 +224,42 @@ class Bench:
             )
             return traffic.done / (time.perf_counter() - traffic.started)
 
-    async def _single_updates(self) -> float:
-        """The p99 of a single-row durable UPDATE by the same driver, in seconds."""
+    async def _idle(self, database: Database) -> tuple[float, float]:
+        """The p99 of a single-row durable UPDATE by the same driver and of one debit on an idle ledger, in seconds.
+
+        They are taken in turns: what else the machine does in a second falls on both.
+        """
         connection = await asyncpg.connect(self._server.url("postgres"))
         try:
             statement = await connection.prepare(
                 "update pgbench_accounts set abalance = abalance + 1 where aid = $1 returning abalance"
             )
-            return await self._p99(lambda _: statement.fetchval(random.randrange(100_000 * TPC_B_SCALE) + 1))
+            updates, debits = [], []
+            async with Ledger(database, SystemClock(), SHARDS) as ledger:
+                for number in range(-100, self._sizes.singles):
+                    aid = random.randrange(100_000 * TPC_B_SCALE) + 1
+                    account_id = AccountId(random.randrange(self._sizes.many) + 1)
+                    account = AccountRef(account_id % SHARDS, account_id)
+                    operation = debit(account, f"{self._run}-s{number}", SMS, contra="revenue.sms")
+                    update = await seconds(statement.fetchval(aid))
+                    taken = await seconds(ledger.submit(operation))
+                    if number >= 0:
+                        updates.append(update)
+                        debits.append(taken)
         finally:
             await connection.close()
+        return p99(updates), p99(debits)
 
-    async def _single_operations(self, database: Database) -> float:
-        """The p99 of one debit on an idle ledger, in seconds."""
-        async with Ledger(database, SystemClock(), SHARDS) as ledger:
 
-            async def one(number: int) -> None:
-                account_id = random.randrange(self._sizes.many) + 1
-                account = AccountRef(account_id % SHARDS, AccountId(account_id))
-                await ledger.submit(debit(account, f"{self._run}-s{number}", SMS, contra="revenue.sms"))
+async def seconds(work: Awaitable[object]) -> float:
+    """How long something takes."""
+    started = time.perf_counter()
+    await work
+    return time.perf_counter() - started
 
-            return await self._p99(one)
 
-    async def _p99(self, one: Callable[[int], Awaitable[object]]) -> float:
-        times: list[float] = []
-        for number in range(-100, self._sizes.singles):
-            started = time.perf_counter()
-            await one(number)
-            if number >= 0:
-                times.append(time.perf_counter() - started)
-        return sorted(times)[int(len(times) * 0.99)]
+def p99(times: list[float]) -> float:
+    return sorted(times)[int(len(times) * 0.99)]
 
 
 class Traffic:

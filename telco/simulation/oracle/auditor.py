@@ -71,7 +71,7 @@ async def audit_day(connection: Connection, day: date, now: datetime, catalogue:
 async def audit_everything(
     database: Database, day: date, now: datetime, calendar: Calendar, catalogue: Catalogue
 ) -> list[Finding]:
-    """Recompute everything from the first operation on, as `telco audit` does, and the last months' bonuses one by one."""
+    """Recompute everything from the first operation on, as `telco audit` does, and last months' bonuses one by one."""
     found = [
         Finding(day, one.check if one.check.startswith(f"{one.part}.") else f"{one.part}.{one.check}", one.text)
         for one in await audit_all(database, now, calendar)
