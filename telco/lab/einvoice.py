@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
+import os
 import secrets
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
@@ -47,6 +50,9 @@ class Kept:
     flaws: list[Flaw] = field(default_factory=list)
 
 
+_WRITTEN: Final = ("external_id", "form", "number", "body", "tin", "polls_left", "status", "registration_number")
+
+
 class FaultError(Exception):
     """The request is answered with a SOAP fault."""
 
@@ -54,14 +60,18 @@ class FaultError(Exception):
 class EInvoiceLab:
     """The system's services under one address, and the signing service beside them."""
 
-    def __init__(self, clock: Clock, calendar: Calendar, *, tin: str, login: str, password: str) -> None:
+    def __init__(
+        self, clock: Clock, calendar: Calendar, *, tin: str, login: str, password: str, journal: Path | None = None
+    ) -> None:
+        """What was taken is written to the file `journal`, if there is one, and known again after a restart."""
         self._clock = clock
         self._calendar = calendar
         self._tin = tin
         self._login = login
         self._password = password
         self._sessions: set[str] = set()
-        self.documents: dict[str, Kept] = {}
+        self._journal = journal
+        self.documents: dict[str, Kept] = {} if journal is None else _read_journal(journal)
         self.down = False
         """Answer everything with 503."""
         self.lose_answers = 0
@@ -169,7 +179,20 @@ class EInvoiceLab:
         number = tree.findtext(FORMS[form].number) or ""
         kept = Kept(external_id, form, number, body, tree, self._tin, self.polls)
         self.documents[external_id] = kept
+        self._write([kept])
         return kept
+
+    def _write(self, changed: Iterable[Kept]) -> None:
+        """Write documents as they are now, before anybody is told."""
+        if self._journal is None:
+            return
+        with self._journal.open("a", encoding="utf-8") as file:
+            for kept in changed:
+                fields = {name: getattr(kept, name) for name in _WRITTEN}
+                fields["flaws"] = [[flaw.code, flaw.text] for flaw in kept.flaws]
+                file.write(json.dumps(fields) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     def _query(self, request: Any, form: str) -> str:
         self._authorize(request)
@@ -182,30 +205,33 @@ class EInvoiceLab:
                 kept.external_id == external_id if number is None else kept.number == number and kept.status != "FAILED"
             )
         ]
-        for kept in found:
-            self._decide(kept)
+        waiting = [kept for kept in found if kept.status == "IN_PROCESSING"]
+        self._write([changed for kept in waiting for changed in self._decide(kept)])
         return f'<esf:response xmlns:esf="esf"><infoList>{"".join(map(_info, found))}</infoList></esf:response>'
 
-    def _decide(self, kept: Kept) -> None:
-        """Check a document once it was asked about often enough; what was decided stays so."""
-        if kept.status != "IN_PROCESSING":
-            return
+    def _decide(self, kept: Kept) -> list[Kept]:
+        """Check a document once it was asked about often enough; returns it, and the one that it corrects."""
         kept.polls_left -= 1
         if kept.polls_left > 0:
-            return
+            return [kept]
         today = self._calendar.today(self._clock.now())
         kept.flaws = check(kept.form, kept.tree, tin=kept.tin, today=today)
-        kept.flaws += self._of_the_state(kept)
+        flaws, corrected = self._of_the_state(kept)
+        kept.flaws += flaws
         if kept.flaws:
             kept.status = "FAILED"
-            return
+            return [kept]
         kept.status = "DELIVERED"
         letters = {"InvoiceV2": "ESF", "AwpV1": "AWP"}[kept.form]
         kept.registration_number = f"{letters}-{kept.tin}-{today:%Y%m%d}-{int(kept.external_id):08d}"
+        if corrected is None:
+            return [kept]
+        corrected.status = "CANCELED"
+        return [kept, corrected]
 
-    def _of_the_state(self, kept: Kept) -> list[Flaw]:
-        """What only the state knows: its taxpayers, and what it registered before."""
-        flaws = []
+    def _of_the_state(self, kept: Kept) -> tuple[list[Flaw], Kept | None]:
+        """What only the state knows: its taxpayers, and which registered document a good one cancels."""
+        flaws, corrected = [], None
         buyer = kept.tree.findtext(f"{FORMS[kept.form].buyer}/tin")
         if buyer in self.unknown_buyers:
             flaws.append(Flaw("CUSTOMER_NOT_FOUND", f"there is no taxpayer {buyer}"))
@@ -215,8 +241,23 @@ class EInvoiceLab:
             if earlier is None or earlier.number != kept.tree.findtext("relatedInvoice/num"):
                 flaws.append(Flaw("RELATED_NOT_FOUND", f"{related} is not registered under that number"))
             elif kept.tree.findtext("invoiceType") == "FIXED_INVOICE":
-                earlier.status = "CANCELED"
-        return flaws
+                corrected = earlier
+        return flaws, corrected
+
+
+def _read_journal(journal: Path) -> dict[str, Kept]:
+    """Read what was taken, each document as it was written last; a line that a kill cut off was told to nobody."""
+    documents: dict[str, Kept] = {}
+    lines = journal.read_text("utf-8", errors="replace").splitlines(keepends=True) if journal.exists() else []
+    if lines and not lines[-1].endswith("\n"):
+        del lines[-1]
+        journal.write_text("".join(lines), "utf-8")
+    for line in lines:
+        fields = json.loads(line)
+        flaws = [Flaw(code, text) for code, text in fields.pop("flaws")]
+        kept = Kept(**fields, tree=parse(fields["body"]), flaws=flaws)
+        documents[kept.external_id] = kept
+    return documents
 
 
 def signature(body: bytes) -> str:

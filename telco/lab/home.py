@@ -19,7 +19,7 @@ from telco.lab.cards import DemoCard
 
 PEPPER_BYTES: Final = 32
 _STOP_ORPHAN_S: Final = 5
-_PARTS: Final = ("postgres", "redis", "demo.json", "telco.log")
+_PARTS: Final = ("postgres", "redis", "demo.json", "telco.log", "einvoices.jsonl")
 
 
 class HomeInUseError(Exception):
@@ -33,6 +33,7 @@ class Home:
         self.directory = directory.absolute()
         self.log = self.directory / "telco.log"
         self.file = self.directory / "demo.json"
+        self.einvoices = self.directory / "einvoices.jsonl"
         self._memory: dict[str, Any] = {}
         self.postgres = EmbeddedPostgres(self.directory / "postgres")
         self.redis = EmbeddedRedis(self.directory / "redis")

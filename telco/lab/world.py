@@ -116,7 +116,7 @@ async def running(home: Home, beginning: Beginning, terminal: Terminal, page_por
         await smsc.start()
         stack.push_async_callback(_patiently, "message centre", smsc.stop)
         with terminal.progress("The state's e-invoice system") as detail:
-            einvoice_url = detail.text = await _einvoice_system(stack)
+            einvoice_url = detail.text = await _einvoice_system(stack, home)
         settings = settings_for(home, database_url, redis_url, smsc.port, einvoice_url)
         with terminal.progress("Catalogue of the demo operator") as detail:
             detail.text = await _prepare(home, settings)
@@ -168,10 +168,15 @@ async def _started(stack: contextlib.AsyncExitStack, start: Callable[[], T], sto
         raise
 
 
-async def _einvoice_system(stack: contextlib.AsyncExitStack) -> str:
+async def _einvoice_system(stack: contextlib.AsyncExitStack, home: Home) -> str:
     """Start the simulated system on a free port and return its address."""
     lab = EInvoiceLab(
-        SystemClock(), Calendar(), tin=people.requisites().bin, login=EINVOICE_LOGIN, password=EINVOICE_PASSWORD
+        SystemClock(),
+        Calendar(),
+        tin=people.requisites().bin,
+        login=EINVOICE_LOGIN,
+        password=EINVOICE_PASSWORD,
+        journal=home.einvoices,
     )
     server = LabServer(lab.app(), "127.0.0.1", 0)
     stack.push_async_callback(_patiently, "e-invoice system", server.stop)

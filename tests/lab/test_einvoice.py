@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -142,6 +143,39 @@ async def test_a_corrected_invoice_cancels_the_registered_one(system: EsfSoap, l
     refused = await decided(system, outgoing(unknown, "ESF-000000000000-20260302-00000000"))
     assert isinstance(refused, Refused)
     assert refused.errors[0].startswith("RELATED_NOT_FOUND")
+
+
+async def test_it_knows_after_a_restart_what_it_took(tmp_path: Path, clock: ManualClock, calendar: Calendar) -> None:
+    """Killed while it wrote of a document that nobody was told of; what was registered, refused or waits is known."""
+    journal = tmp_path / "einvoices.jsonl"
+
+    def started() -> EInvoiceLab:
+        return EInvoiceLab(clock, calendar, tin=BIN, login=LOGIN, password=PASSWORD, journal=journal)
+
+    first, act = outgoing(document(Kind.INVOICE)), outgoing(document(Kind.ACT))
+    lab = started()
+    async with connected(lab) as system:
+        registered = await decided(system, first)
+        assert isinstance(registered, Registered)
+        lab.polls = 2
+        waiting = await system.send(act)
+        assert isinstance(waiting, Taken)
+        assert isinstance(await system.ask(act.form, waiting.external_id), InProcess)
+    with journal.open("a") as file:
+        file.write('{"external_id": "100002", "fo')
+    lab = started()
+    async with connected(lab) as system:
+        assert await system.send(first) == Refused((f"DUPLICATE_NUMBER: {first.number} was sent before",))
+        assert await system.find(act.form, act.number) == waiting
+        assert isinstance(await system.ask(act.form, waiting.external_id), Registered)
+        reference = Reference(1, Kind.INVOICE, document(Kind.INVOICE).number, ISSUED, "адрес")
+        second = replace(document(Kind.INVOICE), number="ICR-2026-0000001", corrects=reference)
+        assert isinstance(await decided(system, outgoing(second, registered.registration_number)), Registered)
+    assert {kept.number: kept.status for kept in started().documents.values()} == {
+        first.number: "CANCELED",
+        act.number: "DELIVERED",
+        esf_number(second.number): "DELIVERED",
+    }
 
 
 def spoilt() -> Iterator[tuple[str, str, str]]:

@@ -29,9 +29,9 @@ def test_the_operators_requisites_have_right_check_digits() -> None:
 
 async def test_the_demos_invoice_and_act_are_accepted(world: World, translator: Translator, tmp_path: Path) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        url = await demo._einvoice_system(stack)
         home = Home(tmp_path)
         home.recall()
+        url = await demo._einvoice_system(stack, home)
         settings = demo.settings_for(home, world.database.url, "redis://127.0.0.1:1", 2775, url).einvoice
         assert settings.url is not None
         assert settings.signer_url is not None
