@@ -141,6 +141,9 @@ def _header(lines: Iterator[Line]) -> Fields:
         if key == _BEGIN_ACCOUNT:
             _section(lines, number, _END_ACCOUNT)
             break
+        if key in (_BEGIN_DOCUMENT, _END_FILE):
+            why = Text("the account's section ({section}) is missing before this line.", section=_BEGIN_ACCOUNT)
+            raise BankFileError(line=number, why=why)
         if not separator or len(header) == MAX_FIELDS:
             raise BankFileError(line=number, why=Text("a key and a value are expected here."))
         header.setdefault(key, value.strip())  # several accounts may be named; the first is the file's

@@ -35,6 +35,9 @@ def test_a_purpose_in_several_lines_is_one() -> None:
     assert parse_bank_file(bank.bank_file(fields)).documents[0].purpose == "за номер 87012223344"
 
 
+ACCOUNT_SECTION = f"СекцияРасчСчет\r\nДатаНачала=01.03.2026\r\nРасчСчет={OUR_ACCOUNT}\r\nКонецРасчСчет\r\n"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "why"),
     [
@@ -56,6 +59,8 @@ def test_a_purpose_in_several_lines_is_one() -> None:
         ("Номер=1", "Номер=" + "1" * 3000, 13, "longer"),
         ("КонецДокумента\r\n", "", 22, "key and a value"),
         ("КонецФайла\r\n", "", 23, "cut off"),
+        (ACCOUNT_SECTION, "", 8, "СекцияРасчСчет"),
+        (PLAIN[PLAIN.index(ACCOUNT_SECTION) : PLAIN.index("КонецФайла")], "", 8, "СекцияРасчСчет"),
         ("КонецФайла\r\n", "КонецФайла\r\nСекцияДокумент=x\r\n", 24, "after the end"),
         ("СекцияДокумент=Платежное поручение", "СекцияЧегоТо=x", 12, "section"),
     ],
