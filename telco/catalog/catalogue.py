@@ -234,6 +234,11 @@ class Catalogue:
             raise UnknownDevicePlanError(plan=code)
         return found
 
+    def device_plans_at(self, at: datetime) -> list[DevicePlan]:
+        """Return the terms on which devices may be sold at `at`, by code. Contract: PSC-3.2.12"""
+        found = (_in_force(versions, at) for versions in self.device_plans.values())
+        return sorted((plan for plan in found if plan is not None), key=lambda plan: plan.code)
+
     def destination(self, number: str, at: datetime, ported_to: str | None = None) -> Destination | None:
         """Return the destination of a dialled number, or None."""
         return self.numbering_at(at).destination(number, ported_to)

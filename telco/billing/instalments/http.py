@@ -17,6 +17,8 @@ from telco.billing.instalments.schemas import (
     BureauContentOut,
     BureauFileOut,
     BureauFilesOut,
+    DevicePlanOut,
+    DevicePlansOut,
     GroundIn,
     PortOutOut,
     SaleIn,
@@ -40,6 +42,7 @@ def routes(
     api: Api, instalments: Instalments, port_out: PortOutCheck, bureaus: CreditBureaus, subscribers: Subscribers
 ) -> None:
     """Declare the routes of device instalments."""
+    _plan_routes(api, instalments)
     _agreement_routes(api, instalments, subscribers)
     _closing_routes(api, instalments)
     _check_routes(api, port_out)
@@ -48,6 +51,14 @@ def routes(
 
 def _origin(request: ApiRequest, ground: str) -> Origin:
     return Origin(request.actor.actor, Channel.OFFICE, ground)
+
+
+def _plan_routes(api: Api, instalments: Instalments) -> None:
+    async def plans(_: ApiRequest) -> DevicePlansOut:
+        """What may be chosen for a sale today."""
+        return DevicePlansOut(plans=[DevicePlanOut.of(plan) for plan in instalments.plans()])
+
+    api.get("/v1/device-plans", roles=_READERS, response=DevicePlansOut, summary="Terms of sale", tags=_TAGS)(plans)
 
 
 def _agreement_routes(api: Api, instalments: Instalments, subscribers: Subscribers) -> None:

@@ -10,7 +10,9 @@ from pydantic import Field, StringConstraints
 
 from telco.billing.instalments.bureau import BureauFile
 from telco.billing.instalments.model import AgreementState, PortOutAnswer, PortOutRefusal, Sale, Standing
-from telco.kernel.money import Tiyn
+from telco.catalog.bonus import DevicePlan
+from telco.catalog.http import NamesOut
+from telco.kernel.money import Tiyn, to_decimal
 from telco.subscribers.model import Channel
 from telco.web.fields import ApiModel, Code, Money, MoneyOut, PositiveMoney, text
 
@@ -18,6 +20,42 @@ Ground = Annotated[str, text(200, field="ground"), Field(examples=["application 
 AgreementNumber = Annotated[
     str, StringConstraints(pattern=r"^DIA-[0-9]{4}-[0-9]{7}$"), Field(examples=["DIA-2026-0000001"])
 ]
+
+
+class DevicePlanOut(ApiModel):
+    """Terms on which devices are sold by instalments."""
+
+    code: str
+    version: int
+    name: NamesOut
+    months: list[int]
+    """Numbers of parts that may be chosen, one a month."""
+    down_percent: str
+    """The least down payment, of the price."""
+    least_price: MoneyOut
+    most_price: MoneyOut
+    return_days: int
+    """Days after the sale in which the device may be brought back."""
+    consent_version: str
+    """Of the consent to exchange credit history that signing gives."""
+
+    @classmethod
+    def of(cls, plan: DevicePlan) -> DevicePlanOut:
+        return cls(
+            code=plan.code,
+            version=plan.version,
+            name=NamesOut.of(plan.name),
+            months=sorted(plan.months),
+            down_percent=f"{to_decimal(plan.down_basis_points).normalize():f}",
+            least_price=plan.least_price,
+            most_price=plan.most_price,
+            return_days=plan.return_days,
+            consent_version=plan.consent_version,
+        )
+
+
+class DevicePlansOut(ApiModel):
+    plans: list[DevicePlanOut]
 
 
 class SaleIn(ApiModel):

@@ -35,6 +35,7 @@ from telco.billing.instalments.model import (
     Standing,
 )
 from telco.billing.instalments.store import DuePart, Q
+from telco.catalog.bonus import DevicePlan
 from telco.catalog.catalogue import Catalogue
 from telco.db import audit, outbox
 from telco.db.outbox import Dispatcher, OutboxEvent
@@ -81,6 +82,10 @@ class Instalments:
             outbox.subscribe(topic, self.on_ended)
 
     # The sale
+
+    def plans(self) -> list[DevicePlan]:
+        """The terms on which devices may be sold now. Contract: PSC-3.2.12"""
+        return self._catalogue().device_plans_at(self._clock.now())
 
     async def sign(self, subscriber: Subscriber, sale: Sale, origin: Origin, *, request_id: str) -> Standing:
         """Sell a device: take the down payment, write the schedule, keep the consent to exchange credit history.

@@ -47,6 +47,28 @@ async def staff(service: Service) -> Any:
         yield Staff(service, client)
 
 
+@pytest.mark.clause("PSC-3.2.12")
+async def test_staff_see_on_what_terms_devices_are_sold(staff: Staff) -> None:
+    status, listed = await staff.call(Role.CLERK, "GET", "/v1/device-plans")
+    standard, zero = listed["plans"]
+    assert (status, zero["code"], zero["down_percent"]) == (200, "device-zero", "0")
+    assert standard == {
+        "code": "device-standard",
+        "version": 1,
+        "name": {
+            "kk": "Құрылғы бөліп төлеуге",
+            "ru": "Устройство в рассрочку",
+            "en": "A device by instalments",
+        },
+        "months": [3, 6, 12, 24],
+        "down_percent": "10",
+        "least_price": "10000.00",
+        "most_price": "1500000.00",
+        "return_days": 14,
+        "consent_version": "credit-history-2026-01",
+    }
+
+
 @pytest.mark.clause("PSC-3.1.9")
 async def test_staff_see_and_change_bonuses(staff: Staff) -> None:
     status, programme = await staff.call(Role.CLERK, "GET", "/v1/bonus-programme")
