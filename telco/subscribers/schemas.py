@@ -47,7 +47,16 @@ class PartyModel(ApiModel):
     contact_phone: Annotated[str | None, Field(max_length=32, examples=["+7 727 258 83 00"])] = None
 
     def data(self) -> PartyData:
+        """What is not given stays as it is, or is still to be given."""
         return PartyData(self.kind, self.iin_bin, self.full_name, self.postal_address, self.email, self.contact_phone)
+
+
+class SheetPartyModel(PartyModel):
+    """Who a subscriber is, with all that a registration sheet needs."""
+
+    postal_address: Annotated[str, Field(max_length=400, examples=["Алматы, Абай даңғылы 10, 5"])]
+    email: Annotated[str, Field(max_length=254, examples=["askar@example.kz"])]
+    contact_phone: Annotated[str, Field(max_length=32, examples=["+7 727 258 83 00"])]
 
 
 class SheetIn(ApiModel):
@@ -55,7 +64,7 @@ class SheetIn(ApiModel):
 
     sheet_number: Annotated[str, text(100, field="sheet_number"), Field(examples=["RS-2026-000001"])]
     """The sheet's own number: the same sheet again gives the first result."""
-    party: PartyModel
+    party: SheetPartyModel
     plan: Annotated[Code, PLAN_CODE]
     language: Language
     msisdn: MsisdnText | None = None

@@ -108,6 +108,20 @@ async def test_wrong_sheets_are_refused_with_the_reason(desk: Desk) -> None:
         assert [(answer := await desk.call("POST", "/v1/accessions", body))[0], answer[1]["code"]] == [status, code]
 
 
+@pytest.mark.clause("PSC-3.2.7")
+async def test_what_a_sheet_needs_is_required_by_its_schema(desk: Desk) -> None:
+    schemas = (await desk.call("GET", "/openapi.json"))[1]["components"]["schemas"]
+    needed = {"kind", "iin_bin", "full_name", "postal_address", "email", "contact_phone"}
+    assert set(schemas["SheetPartyModel"]["required"]) == needed
+    assert set(schemas["PartyModel"]["required"]) == needed - {"postal_address", "email", "contact_phone"}
+    for field in ("postal_address", "email", "contact_phone"):
+        wrong = sheet()
+        del wrong["party"][field]
+        status, problem = await desk.call("POST", "/v1/accessions", wrong)
+        assert (status, problem["code"]) == (422, "invalid_request")
+        assert field in str(problem)
+
+
 @pytest.mark.clause("PSC-1.1.21")
 async def test_a_card_is_read_on_a_ground(desk: Desk, office: Office) -> None:
     await desk.call("POST", "/v1/accessions", sheet())
