@@ -13,10 +13,10 @@ NOTHING = Text("You have no unpaid invoice to object to.")
 
 
 async def _ask(ctx: Context) -> Answer:
-    debts = await ctx.services[Collection].objections.open_to(ctx.subscriber.account)
-    if not debts:
+    numbers = await ctx.services[Collection].objections.open_to(ctx.subscriber.account)
+    if not numbers:
         return Answer(NOTHING)
-    return Question(Text("Object to {n} unpaid invoices? We will check them and answer.", n=len(debts)))
+    return Question(Text("Object to {n} unpaid invoices? We will check them and answer.", n=len(numbers)))
 
 
 @command(

@@ -21,6 +21,7 @@ from telco.billing.collection.errors import (
 from telco.billing.collection.model import Debt, DebtKind, DebtState, Objection
 from telco.billing.collection.store import Q
 from telco.billing.errors import RequestReusedError
+from telco.billing.invoicing.arrears import Arrears
 from telco.billing.invoicing.credit_notes import CreditNotes
 from telco.billing.invoicing.model import InvoiceId
 from telco.db import audit
@@ -41,6 +42,7 @@ class Objections:
         clock: Clock,
         calendar: Calendar,
         subscribers: Subscribers,
+        arrears: Arrears,
         dunning: Dunning,
         credit_notes: CreditNotes,
     ) -> None:
@@ -48,6 +50,7 @@ class Objections:
         self._clock = clock
         self._calendar = calendar
         self._subscribers = subscribers
+        self._arrears = arrears
         self._dunning = dunning
         self._credit_notes = credit_notes
 
@@ -76,9 +79,17 @@ class Objections:
     async def register_all(
         self, account: AccountRef, text: str, *, channel: str, author: str, request_id: str
     ) -> Sequence[Debt]:
-        """Object to every open debt of an account, as a short message does; returns which have an objection now."""
+        """Object to every open debt of an account, as a short message does; returns which have an objection now.
+
+        An invoice that is unpaid and not due yet is a debt from then on: who sees a mistake does not wait for the term.
+
+        Contract: PSC-3.1.4-1
+        """
 
         async def body(connection: Connection) -> list[Debt]:
+            bills = await self._arrears.bills_of(connection, account)
+            posts = [rules.first_posting(bill.due_on) for bill in bills]
+            await store.enrol(connection, bills, posts, now=self._clock.now())
             debts = await store.lock_of_account(connection, account)
             waiting = await store.disputed(connection, [debt.debt_id for debt in debts])
             for debt in debts:
@@ -88,10 +99,12 @@ class Objections:
 
         return await self._database.transact("collection.object", body)
 
-    async def open_to(self, account: AccountRef) -> Sequence[Debt]:
-        """The open debts of an account."""
-        rows = await self._database.fetch(Q.open_of_account, *account)
-        return [store.debt_of(row) for row in rows]
+    async def open_to(self, account: AccountRef) -> Sequence[str]:
+        """The numbers of what an account can object to: open debts, and unpaid invoices that are not due yet."""
+        async with self._database.acquire() as connection:
+            debts = await connection.fetch(Q.open_of_account, *account)
+            bills = await self._arrears.bills_of(connection, account)
+        return sorted({*(row["number"] for row in debts), *(bill.number for bill in bills)})
 
     async def _register(
         self, connection: Connection, debt: Debt, text: str, channel: str, author: str, request_id: str

@@ -38,7 +38,7 @@ class Collection:
         self.credit_notes = CreditNotes(database, clock, calendar, ledger, invoicing)
         self.found = FoundDebts(database, clock, calendar, ledger, subscribers, arrears, dunning)
         self.runner = CollectionRunner(database, clock, calendar, subscribers, arrears, dunning, self.found)
-        self.objections = Objections(database, clock, calendar, subscribers, dunning, self.credit_notes)
+        self.objections = Objections(database, clock, calendar, subscribers, arrears, dunning, self.credit_notes)
         self.register = Register(database, clock, dunning)
 
     def subscribe_to(self, outbox: Dispatcher) -> None:

@@ -31,6 +31,10 @@ class Arrears:
         """Read those of the invoices that are unpaid."""
         return [_bill_of(row) for row in await conn.fetch(_Q.unpaid, list(invoice_ids), PENALTY)]
 
+    async def bills_of(self, conn: Connection, account: AccountRef) -> list[Bill]:
+        """Read an account's invoices that are unpaid, whether they are due or not."""
+        return [_bill_of(row) for row in await conn.fetch(_Q.unpaid_of_account, *account, PENALTY)]
+
     async def standings(self, conn: Connection, invoice_ids: Collection[int]) -> dict[int, Standing]:
         """Read what of invoices is open, with every change by its day in Kazakhstan."""
         ids = list(invoice_ids)

@@ -16,6 +16,15 @@ from invoicing.open_amount o join invoicing.invoice i using (invoice_id)
 where o.open_tiyn > 0 and o.invoice_id = any($1::bigint[])
 order by o.invoice_id;
 
+-- name: unpaid_of_account
+-- The same of an account's.
+select o.invoice_id, i.number, o.shard, o.account_id, i.subscription_id, o.due_on, i.total_tiyn,
+       (select coalesce(sum(l.amount_tiyn), 0)::bigint from invoicing.invoice_line l
+        where l.invoice_id = o.invoice_id and l.code = $3) as penalty_tiyn
+from invoicing.open_amount o join invoicing.invoice i using (invoice_id)
+where o.open_tiyn > 0 and o.shard = $1 and o.account_id = $2
+order by o.invoice_id;
+
 -- name: standings
 -- What of invoices is open.
 select invoice_id, open_tiyn from invoicing.open_amount where invoice_id = any($1::bigint[]);

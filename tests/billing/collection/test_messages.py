@@ -81,3 +81,18 @@ async def test_a_debtor_objects_by_sms(handsets: Handsets, word: str) -> None:
     assert await handsets.sms(who, f"{word} yes") == "Your objection is registered: KC-2026-0000001."  # once
     details = await handsets.collection.register.details(debt.debt_id)
     assert [(objection.channel, objection.in_time) for objection in details.objections] == [("sms", True)]
+
+
+@pytest.mark.clause("PSC-3.1.4-1", "PSC-1.1.17")
+async def test_an_invoice_is_objected_to_before_it_is_due(handsets: Handsets) -> None:
+    """Issued on 2 April and due on 2 May; objected to on 10 April, it is reminded of and never acknowledged."""
+    who = await handsets.accede("kcell-status", Language.EN, amount="0")
+    await live(handsets, who, date(2026, 4, 2), date(2026, 4, 10))
+    assert "Object to 1 unpaid invoices?" in await handsets.sms(who, "OBJECT")
+    assert await handsets.sms(who, "yes") == "Your objection is registered: KC-2026-0000001."
+    told = await live(
+        handsets, who, date(2026, 4, 11), date(2026, 4, 29), date(2026, 5, 3), date(2026, 5, 6), date(2026, 5, 16)
+    )
+    [debt] = await handsets.collection.register.of_account(who.account)
+    assert (debt.state, debt.due_on, debt.acknowledged_at) == ("open", date(2026, 5, 2), None)
+    assert "KC-2026-0000001" in told[0]

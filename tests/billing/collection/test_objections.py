@@ -240,3 +240,25 @@ async def test_credit_notes_and_payments_of_an_account_wait_in_one_order(office:
     assert [retries(name) for name in names] == before
     [left] = await world.invoicing.open_invoices(subscriber.account)
     assert left.open_amount == tenge("7790")
+
+
+@pytest.mark.clause("PSC-3.1.4-1", "PSC-5.4")
+async def test_an_early_objection_changes_no_day_of_the_debt(office: Office) -> None:
+    """Objected on 10 April, upheld in part on the 20th: 5000.00 are owed, due on 2 May as before, without penalty."""
+    subscriber = await office.debtor()
+    await office.daily(date(2026, 4, 9))
+    await office.to(date(2026, 4, 10))
+    objections = office.collection.objections
+    for _ in range(2):
+        [debt] = await objections.register_all(
+            subscriber.account, "not mine", channel="sms", author="subscriber", request_id="early"
+        )
+    await office.daily(date(2026, 4, 19))
+    await office.to(date(2026, 4, 20))
+    [objection] = await objections.waiting(0, 10)
+    await uphold(office, objection, tenge("3990"))
+    await office.daily(date(2026, 5, 2))
+    assert [step for step, _ in await office.steps(subscriber)] == ["remind_before"]
+    await office.pay(subscriber, "5000")
+    details = await office.collection.register.details(debt.debt_id)
+    assert (details.debt.state, details.debt.due_on, details.debt.penalty) == (DebtState.PAID, date(2026, 5, 2), 0)
