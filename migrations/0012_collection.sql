@@ -149,17 +149,17 @@ create table collection.found_payment (
     constraint found_payment_pkey primary key (debt_id, event_id)
 );
 
--- What was handed to a collector: the data as they were handed, once for a debt and case, withdrawn when
--- it is paid.
+-- What was handed to a collector: the data as they were handed, once in a debt's round, withdrawn when it is paid.
 create table collection.handover (
     debt_id      bigint      not null references collection.debt,
+    round        int         not null,
     case_id      bigint      not null references collection.dossier,
     day          date        not null,
     handed_at    timestamptz not null,
     data         jsonb       not null,
     withdrawn_on date,
     withdrawal   text,
-    constraint handover_pkey primary key (debt_id, case_id),
+    constraint handover_pkey primary key (debt_id, round),
     constraint handover_withdrawn_check check ((withdrawn_on is null) = (withdrawal is null))
 );
 create index handover_day on collection.handover (day, debt_id);

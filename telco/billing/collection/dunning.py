@@ -384,7 +384,7 @@ class Dunning:
             await conn.execute(Q.suspend_cases, cases, [self.today()] * len(cases), [begun[case] for case in cases])
 
     async def _hand_over(self, conn: Connection, works: Sequence[_Work], holders: Mapping[AccountRef, Holder]) -> None:
-        """Put debts into the day's file for collectors, each once in its case. Contract: PSC-3.1.4"""
+        """Put debts into the day's file for collectors, each once in its round. Contract: PSC-3.1.4"""
         if not works:
             return
         data = []
@@ -402,6 +402,7 @@ class Dunning:
         await conn.execute(
             Q.hand_over,
             [work.debt.debt_id for work in works],
+            [work.debt.round for work in works],
             [work.debt.case_id for work in works],
             data,
             self.today(),

@@ -199,9 +199,11 @@ select * from collection.objection where debt_id = $1 order by objection_id;
 select * from collection.objection where decided_at is null and objection_id > $1 order by objection_id limit $2;
 
 -- name: hand_over
--- Debts go into the day's file for collectors, each once.
-insert into collection.handover (debt_id, case_id, day, handed_at, data)
-select debt_id, case_id, $4, $5, data from unnest($1::bigint[], $2::bigint[], $3::jsonb[]) as h (debt_id, case_id, data);
+-- Debts go into the day's file for collectors, each once in its round.
+insert into collection.handover (debt_id, round, case_id, day, handed_at, data)
+select debt_id, round, case_id, $5, $6, data
+from unnest($1::bigint[], $2::int[], $3::bigint[], $4::jsonb[]) as h (debt_id, round, case_id, data)
+on conflict do nothing;
 
 -- name: withdraw
 -- Debts that were handed over are taken back from the collector.

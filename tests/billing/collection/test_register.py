@@ -12,7 +12,9 @@ from telco.billing.collection.audit import audit
 from telco.billing.collection.errors import CollectionTermError, DebtUnknownError, StepError
 from telco.billing.collection.lists import HANDOVER_COLUMNS
 from telco.billing.collection.model import Action, Channel, DayUnit, Step
+from telco.db.pool import Connection
 from telco.kernel.money import tenge
+from telco.ledger import model as ledger_model
 from telco.subscribers.model import Ground, by_system
 from tests.billing.collection.conftest import Office
 
@@ -63,6 +65,43 @@ async def test_a_debt_is_handed_over_once_and_given_back_when_it_is_paid(office:
     assert (back["debt"], back["debt_number"], back["withdrawn_on"]) == (str(debt.debt_id), debt.number, "2026-07-03")
     [day] = await register.handover_days(date(2026, 1, 1), 10)
     assert (day.day, day.debts, day.withdrawn) == (date(2026, 7, 1), 1, 1)
+
+
+@pytest.mark.clause("PSC-3.1.4")
+async def test_a_debt_unpaid_again_is_handed_over_again_in_the_same_case(office: Office) -> None:
+    """Handed over on 1 July and paid on 3 July; another debt keeps the case open when the payment is taken back."""
+    subscriber = await office.debtor()
+    await office.to(date(2026, 4, 10))
+    await office.charge(subscriber.account, "3000", "late")  # due on 1 June, handed over on 31 July
+    await office.daily(date(2026, 7, 3))
+    await office.pay(subscriber, "8990")
+    await office.daily(date(2026, 7, 6))
+
+    async def take_back(connection: Connection) -> None:
+        op = ledger_model.reverse(subscriber.account, "back:1", target="pay:1", forced=True)
+        await office.world.ledger.apply(connection, [op])
+        await office.world.invoicing.deallocate(connection, subscriber.account, "pay:1")
+
+    await office.world.database.transact("test.take_back", take_back)
+    await office.daily(date(2026, 7, 16))
+    register, (last, first) = office.collection.register, await office.collection.register.of_account(subscriber.account)
+    assert (first.round, first.case_id) == (2, last.case_id)
+    [again] = (await register.handover_days(date(2026, 7, 2), 10))[:1]
+    assert (again.debts, again.withdrawn) == (1, 0)
+    [row] = read((await register.handover(date(2026, 7, 1), actor="staff:a", ground="x")).content)
+    assert row["debt"] == str(first.debt_id)  # what was handed over then stays as it was
+
+
+@pytest.mark.clause("PSC-3.1.4")
+async def test_two_steps_hand_a_debt_over_once(office: Office) -> None:
+    """An operator may set a second day for collectors; the one who has the debt keeps it."""
+    second = Step("hand_over_again", Action.HAND_OVER, 61, DayUnit.CALENDAR, Channel.NONE)
+    await office.collection.register.set_step(second, date(2026, 3, 3), enabled=True, actor="staff:admin")
+    await office.debtor()
+    await office.daily(date(2026, 7, 3))
+    assert [(d.day, d.debts) for d in await office.collection.register.handover_days(date(2026, 1, 1), 10)] == [
+        (date(2026, 7, 1), 1)
+    ]
 
 
 async def test_a_name_is_no_formula(office: Office) -> None:
