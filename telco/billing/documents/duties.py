@@ -161,6 +161,6 @@ class CompanyDuties:
         return {"open": row["open"], "late": row["late"]}
 
     async def list(self, state: DutyState, after: int, limit: int) -> list[Duty]:
-        """List duties in a state, the earliest due first, from beyond an id."""
+        """List duties in a state in the order in which they arose, from beyond an id."""
         today = self._calendar.today(self._clock.now())
         return [store.duty_of(row) for row in await self._database.fetch(Q.duties, state, today, after, limit)]

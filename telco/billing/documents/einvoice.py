@@ -25,6 +25,7 @@ from telco.billing.documents.store import Q
 from telco.db import audit
 from telco.db.pool import Connection, Database, Record
 from telco.kernel.clock import Clock
+from telco.kernel.errors import DomainError
 
 BATCH = 50
 LEASE = timedelta(minutes=5)
@@ -133,7 +134,10 @@ class EInvoices:
         return await self._database.transact("documents.claim_einvoices", body)
 
     async def _advance(self, system: EInvoiceSystem, row: Record) -> EInvoiceState:
-        """Carry a document one step on and tell where it is then; no transaction is open while the system is asked."""
+        """Carry a document one step on and tell where it is then; no transaction is open while the system is asked.
+
+        Whatever is in the way of one document is noted with it, and holds no other up.
+        """
         document_id, attempts = DocumentId(row["document_id"]), int(row["attempts"])
         try:
             if row["state"] == EInvoiceState.QUEUED:
@@ -141,9 +145,10 @@ class EInvoices:
             issued = await self._documents.get(document_id)
             answer = await system.ask(esf.FORMS[issued.kind], row["external_id"])
             return await self._settle(document_id, answer)
-        except EInvoiceTroubleError as trouble:
-            log.warning("einvoice_trouble", document_id=document_id, attempts=attempts, error=str(trouble))
-            await self._later(document_id, rules.next_try(attempts, self._clock.now()), str(trouble)[:500])
+        except (EInvoiceTroubleError, DomainError) as error:
+            trouble = f"{error.code}: {error}" if isinstance(error, DomainError) else str(error)
+            log.warning("einvoice_trouble", document_id=document_id, attempts=attempts, error=trouble)
+            await self._later(document_id, rules.next_try(attempts, self._clock.now()), trouble[:500])
             return EInvoiceState(row["state"])
 
     async def _send(self, system: EInvoiceSystem, document_id: DocumentId, attempts: int) -> EInvoiceState:

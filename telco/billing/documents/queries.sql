@@ -85,18 +85,18 @@ update documents.duty set document_id = $2, done_on = $3, error = null where dut
 update documents.duty set error = $2, next_at = $3 where duty_id = $1 and document_id is null;
 
 -- name: duties
--- Duties in a state on a day, the earliest due first.
+-- Duties in a state on a day, from beyond an id.
 select duty_id, source, due_on, done_on, document_id, attempts, error
 from documents.duty
 where case $1 when 'done' then document_id is not null
         when 'late' then document_id is null and due_on < $2::date
         else document_id is null end
     and duty_id > $3
-order by due_on, duty_id
+order by duty_id
 limit $4;
 
 -- name: late_duties
--- How many duties are not done after their day, and how many were done after it.
+-- How many duties are not done, and how many of them after their day.
 select count(*) filter (where document_id is null and due_on < $1) as late,
     count(*) filter (where document_id is null) as open
 from documents.duty where document_id is null;

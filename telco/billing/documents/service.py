@@ -194,11 +194,11 @@ class Documents:
         """
 
         async def body(connection: Connection) -> Issued:
+            await store.lock_source(connection, f"correction:{document_id}")
             row = await connection.fetchrow(Q.document, document_id)
             if row is None:
                 raise DocumentUnknownError(document_id=document_id)
             wrong = store.issued_of(row)
-            await store.lock_source(connection, f"correction:{document_id}")
             if wrong.corrected_by is not None:
                 raise DocumentCorrectedError(number=wrong.number)
             old = await self._read(connection, document_id)

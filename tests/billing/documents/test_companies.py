@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from telco.billing.documents import store
 from telco.billing.documents.desk import DocumentDesk
 from telco.billing.documents.einvoice import LEASE, EInvoices, Outgoing, Refused, Taken
 from telco.billing.documents.errors import EInvoiceStateError, EInvoiceUnknownError
@@ -70,6 +71,18 @@ async def test_two_machines_share_the_duties(office: Office) -> None:
     assert sum(int(str(run["done"])) for run in runs) == 6
     numbers = sorted(document.number for document in await issued(office) if document.kind is Kind.ACT)
     assert numbers == ["ACT-2026-0000001", "ACT-2026-0000002", "ACT-2026-0000003"]
+
+
+async def test_pages_of_duties_leave_none_out(office: Office) -> None:
+    """A credit note is noted before an invoice whose term ends earlier."""
+    for n, due_on in enumerate((date(2026, 4, 14), date(2026, 4, 30), date(2026, 4, 12))):
+        async with office.world.database.acquire() as connection:
+            await connection.execute(store.Q.open_duties, [f"credit_note:{n}"], due_on, office.world.clock.now())
+    pages, after = [], 0
+    while page := await office.desk.duties.list(DutyState.OPEN, after, 1):
+        pages += page
+        after = page[-1].duty_id
+    assert [duty.source for duty in pages] == ["credit_note:0", "credit_note:1", "credit_note:2"]
 
 
 async def test_an_invoice_without_services_leaves_no_duty_of_an_act(office: Office) -> None:
@@ -180,6 +193,21 @@ async def test_a_system_that_is_down_is_tried_again(office: Office, queue: EInvo
     lab.down = False
     await run(office, queue, 3)
     assert (await of_invoice(office, queue)).state is EInvoiceState.REGISTERED
+
+
+async def test_a_damaged_document_holds_no_other_up(office: Office, queue: EInvoices) -> None:
+    damaged = await of_invoice(office, queue)
+    async with office.world.database.acquire() as connection:
+        await connection.execute("alter table documents.document disable trigger all")
+        await connection.execute("alter table documents.document drop constraint document_sha256_check")
+        await connection.execute(
+            "update documents.document set data = replace(data, '12345', '99999') where document_id = $1",
+            damaged.document_id,
+        )
+    await run(office, queue, 3)
+    assert len(await queue.in_state(EInvoiceState.REGISTERED, 0, 10)) == 1  # the act, which waited behind it
+    waits = await queue.get(damaged.document_id)
+    assert (waits.state, str(waits.trouble)[:16]) == (EInvoiceState.QUEUED, "document_damaged")
 
 
 async def test_a_refusal_is_told_and_sent_again_by_hand(office: Office, queue: EInvoices, lab: EInvoiceLab) -> None:

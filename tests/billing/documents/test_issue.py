@@ -312,6 +312,19 @@ async def test_a_document_is_not_written_under_another_hash(office: Office) -> N
         await office.desk.documents.document(issued.document_id)
 
 
+async def test_two_corrections_at_once_are_one_and_a_refusal(office: Office) -> None:
+    company = await office.company()
+    invoice = await office.invoice(company, date(2026, 4, 2))
+    documents = office.desk.documents
+    wrong = await documents.issue_invoice(invoice.invoice_id)
+    await new_address(office, company, "г. Шымкент, ул. Қонаев, 1")
+    made = await asyncio.gather(
+        *(documents.correct(wrong.document_id, reason="адрес", actor="staff:s") for _ in range(4)),
+        return_exceptions=True,
+    )
+    assert sorted(type(one).__name__ for one in made) == ["DocumentCorrectedError"] * 3 + ["Issued"]
+
+
 async def new_address(office: Office, company: Subscriber, address: str) -> None:
     card = await office.world.subscribers.people.card(company.msisdn, CLERK)
     data = card.party.data
