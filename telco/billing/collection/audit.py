@@ -22,7 +22,15 @@ from telco.subscribers.model import Ground
 
 PAGE = 2_000
 _Q = queries.load("telco.billing.collection", "audit.sql")
-_OWN = ("step_missed", "end_missed", "case_left_open", "handover_kept", "penalty_differs", "handed_over_disputed")
+_OWN = (
+    "step_missed",
+    "end_missed",
+    "case_left_open",
+    "handover_kept",
+    "penalty_differs",
+    "penalty_too_high",
+    "handed_over_disputed",
+)
 
 
 async def audit(

@@ -25,13 +25,23 @@ from collection.handover h join collection.debt d using (debt_id)
 where h.withdrawn_on is null and d.state <> 'open' and $1::date is not null order by d.debt_id limit $2;
 
 -- name: penalty_differs
--- Debts whose penalty is not what was posted, or more than a tenth and a tiyn of them.
+-- Debts whose penalty is not what was posted.
 select d.shard, d.account_id, 'penalty of ' || d.number || ' is ' || d.penalty_tiyn || ', posted ' || p.posted as detail
 from collection.debt d
 cross join lateral (
     select coalesce(sum(amount_tiyn) filter (where reversed_at is null), 0)::bigint as posted
     from collection.penalty_posting where debt_id = d.debt_id) p
 where d.penalty_tiyn <> p.posted and $1::date is not null order by d.debt_id limit $2;
+
+-- name: penalty_too_high
+-- Debts whose penalty is more than the contract's share of what of them bears one.
+select d.shard, d.account_id, 'penalty of ' || d.number || ' is ' || d.penalty_tiyn || ', more than may be' as detail
+from collection.debt d
+cross join lateral (
+    select value from collection.term where name = 'penalty_cap_ppm' and valid_from <= d.due_on
+    order by valid_from desc limit 1) as cap
+where d.penalty_tiyn > round((d.total_tiyn - d.penalty_part_tiyn) * cap.value / 1000000.0)
+  and $1::date is not null order by d.debt_id limit $2;
 
 -- name: handed_over_disputed
 -- Debts that were handed over while the term to answer ran.

@@ -80,6 +80,15 @@ class CollectionTermError(DomainError):
     known: str
 
 
+class CollectionValueError(DomainError):
+    """The figure {name} is at most {most}."""
+
+    code = "collection_value"
+    status = 422
+    name: str
+    most: int
+
+
 class SmsWindowError(DomainError):
     """The hours for SMS begin before they end, in minutes of the day: 0 to 1440."""
 

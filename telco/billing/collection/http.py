@@ -135,17 +135,20 @@ def _list_routes(api: Api, collection: Collection) -> None:
         """The newest first."""
         return HandoverDaysOut.of(await collection.register.handover_days(since, limit))
 
-    async def handover(request: ApiRequest, day: Day) -> ListOut:
+    async def handover(request: ApiRequest, day: Day, after: After = 0) -> ListOut:
         """The debts that were handed over on a day, with the data that a collector needs and no others."""
-        return ListOut.of(await collection.register.handover(day, actor=request.actor.actor, ground=request.ground))
+        made = await collection.register.handover(day, after, actor=request.actor.actor, ground=request.ground)
+        return ListOut.of(made)
 
-    async def withdrawals(request: ApiRequest, day: Day) -> ListOut:
+    async def withdrawals(request: ApiRequest, day: Day, after: After = 0) -> ListOut:
         """What collectors have to give back of a day: paid, or not owed."""
-        return ListOut.of(await collection.register.withdrawals(day, actor=request.actor.actor, ground=request.ground))
+        made = await collection.register.withdrawals(day, after, actor=request.actor.actor, ground=request.ground)
+        return ListOut.of(made)
 
-    async def letters(request: ApiRequest, day: Day) -> ListOut:
+    async def letters(request: ApiRequest, day: Day, after: After = 0) -> ListOut:
         """Whom neither SMS nor e-mail reaches gets a letter."""
-        return ListOut.of(await collection.register.letters(day, actor=request.actor.actor, ground=request.ground))
+        made = await collection.register.letters(day, after, actor=request.actor.actor, ground=request.ground)
+        return ListOut.of(made)
 
     api.get(
         "/v1/collection/handovers", roles=_BOOKS, response=HandoverDaysOut, summary="Days with a file", tags=_LISTS
@@ -191,7 +194,7 @@ def _step_routes(api: Api, collection: Collection) -> None:
         "/v1/collection/figures/{name}",
         roles={Role.ADMIN},
         body=TermIn,
-        errors=[e.CollectionTermError, e.SmsWindowError],
+        errors=[e.CollectionTermError, e.CollectionValueError, e.SmsWindowError],
         summary="Set a figure of collection",
         tags=_STEPS,
     )(set_term)

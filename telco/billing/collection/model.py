@@ -196,6 +196,8 @@ class DayList:
     file_name: str
     rows: int
     content: str
+    next_after: DebtId | None
+    """The debt from beyond which the day's next file goes on; None when nothing follows."""
 
 
 class HandoverDay(NamedTuple):

@@ -141,8 +141,8 @@ class Objections:
 
         Upheld, a credit note lowers the invoice by `amount`, or by all that is open of it. When nothing is left of it,
         the debt is withdrawn: services come back, collectors give it back, its penalty is given back. Otherwise the
-        rest stays owed, with the penalty that the rest has gathered. Refused, the debtor gets the notice again, and the
-        term begins anew.
+        rest stays owed, with the penalty that the rest has gathered. Refused, the debtor who objected in time gets the
+        notice again, and the term begins anew.
 
         Raises:
             ObjectionUnknownError, ObjectionDecidedError
@@ -168,7 +168,7 @@ class Objections:
             objection = store.objection_of(decided)
             if upheld:
                 await self._uphold(connection, debt, objection, amount)
-            elif debt.state is DebtState.OPEN and debt.answer_until is not None and debt.acknowledged_at is None:
+            elif debt.state is DebtState.OPEN and debt.answer_until is not None and objection.in_time:
                 standings = (await self._dunning.know(connection, [debt])).standings
                 await self._notice_again(connection, debt, standings[debt.debt_id].open)
             await audit.record(

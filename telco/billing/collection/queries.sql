@@ -211,14 +211,14 @@ update collection.handover set withdrawn_on = $2, withdrawal = $3
 where debt_id = any($1::bigint[]) and withdrawn_on is null returning debt_id;
 
 -- name: handed_over
--- The file of a day, from beyond an id.
+-- The file of a day, from beyond a debt; of the last debt every row.
 select debt_id, case_id, day, data, withdrawn_on from collection.handover where day = $1 and debt_id > $2
-order by debt_id limit $3;
+order by debt_id fetch first $3 rows with ties;
 
 -- name: withdrawn
--- What was taken back on a day, from beyond an id.
+-- What was taken back on a day, from beyond a debt; of the last debt every row.
 select debt_id, case_id, withdrawn_on as day, data, withdrawn_on from collection.handover
-where withdrawn_on = $1 and debt_id > $2 order by debt_id limit $3;
+where withdrawn_on = $1 and debt_id > $2 order by debt_id fetch first $3 rows with ties;
 
 -- name: handover_days
 -- The days that have a file, the newest first.
@@ -232,9 +232,11 @@ select debt_id, step, $3, data from unnest($1::bigint[], $2::text[], $4::jsonb[]
 on conflict do nothing;
 
 -- name: letters
--- The list of a day, from beyond an id.
+-- The list of a day, from beyond a debt; of the last debt every row.
 select debt_id, null::bigint as case_id, day, data || jsonb_build_object('step', step) as data, null::date as withdrawn_on
-from collection.letter where day = $1 and debt_id > $2 order by debt_id, step limit $3;
+from (select * from collection.letter where day = $1 and debt_id > $2
+      order by debt_id fetch first $3 rows with ties) as page
+order by debt_id, step;
 
 -- name: watch
 -- An account whose last number ended is watched for debts found later.

@@ -5,12 +5,18 @@ Contract: PSC-3.1.4, PSC-1.1.21
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from datetime import date
 
 from telco.billing.collection import lists, rules, store
 from telco.billing.collection.dunning import Dunning
-from telco.billing.collection.errors import CollectionTermError, DebtUnknownError, SmsWindowError, StepError
+from telco.billing.collection.errors import (
+    CollectionTermError,
+    CollectionValueError,
+    DebtUnknownError,
+    SmsWindowError,
+    StepError,
+)
 from telco.billing.collection.model import (
     Action,
     Channel,
@@ -30,9 +36,8 @@ from telco.kernel.clock import Clock
 from telco.kernel.i18n import Text
 from telco.kernel.ids import AccountRef
 
-PAGE = 1_000
-MAX_ROWS = 100_000
-"""A day's list that is longer is cut off; the answer says so."""
+MAX_ROWS = 10_000
+"""Of a day's list in one answer, and the other rows of its last debt; the answer says where the next one begins."""
 EARLIEST, LATEST = -60, 1095
 
 
@@ -75,32 +80,32 @@ class Register:
 
     # Lists
 
-    async def handover(self, day: date, *, actor: str, ground: str) -> DayList:
-        """The file for collectors of a day; who takes it is in the audit trail.
+    async def handover(self, day: date, after: int = 0, *, actor: str, ground: str) -> DayList:
+        """The file for collectors of a day, from beyond a debt; who takes it is in the audit trail.
 
         Contract: PSC-3.1.4, PSC-1.1.21
         """
-        rows = await self._day(Q.handed_over, day, "collection.handover_read", actor, ground)
-        return DayList(f"handover-{day.isoformat()}.csv", len(rows), lists.as_csv(rows, lists.HANDOVER_COLUMNS))
+        rows = await self._day(Q.handed_over, day, after, "collection.handover_read", actor, ground)
+        return _list("handover", day, after, rows, lists.HANDOVER_COLUMNS)
 
-    async def withdrawals(self, day: date, *, actor: str, ground: str) -> DayList:
+    async def withdrawals(self, day: date, after: int = 0, *, actor: str, ground: str) -> DayList:
         """What collectors have to give back since a day's file: paid, or not owed. Contract: PSC-3.1.4"""
-        rows = await self._day(Q.withdrawn, day, "collection.withdrawals_read", actor, ground)
-        return DayList(f"withdrawn-{day.isoformat()}.csv", len(rows), lists.as_csv(rows, lists.WITHDRAWAL_COLUMNS))
+        rows = await self._day(Q.withdrawn, day, after, "collection.withdrawals_read", actor, ground)
+        return _list("withdrawn", day, after, rows, lists.WITHDRAWAL_COLUMNS)
 
-    async def letters(self, day: date, *, actor: str, ground: str) -> DayList:
+    async def letters(self, day: date, after: int = 0, *, actor: str, ground: str) -> DayList:
         """The letters of a day, for the post."""
-        rows = await self._day(Q.letters, day, "collection.letters_read", actor, ground)
-        return DayList(f"letters-{day.isoformat()}.csv", len(rows), lists.as_csv(rows, lists.LETTER_COLUMNS))
+        rows = await self._day(Q.letters, day, after, "collection.letters_read", actor, ground)
+        return _list("letters", day, after, rows, lists.LETTER_COLUMNS)
 
     async def handover_days(self, since: date, limit: int) -> list[HandoverDay]:
         """The days that have a file for collectors, the newest first."""
         rows = await self._database.fetch(Q.handover_days, since, limit)
         return [HandoverDay(row["day"], row["debts"], row["withdrawn"]) for row in rows]
 
-    async def _day(self, query: str, day: date, action: str, actor: str, ground: str) -> list[Row]:
+    async def _day(self, query: str, day: date, after: int, action: str, actor: str, ground: str) -> list[Row]:
         async def body(connection: Connection) -> list[Row]:
-            found = [row async for row in _pages(connection, query, day)]
+            found = await store.rows(connection, query, day, after, MAX_ROWS)
             await audit.record(
                 connection,
                 at=self._clock.now(),
@@ -108,7 +113,7 @@ class Register:
                 action=action,
                 subject=f"day:{day.isoformat()}",
                 ground=ground,
-                details={"rows": len(found)},
+                details={"after": after, "rows": len(found)},
             )
             return found
 
@@ -175,12 +180,16 @@ class Register:
 
         Raises:
             CollectionTermError: there is no such figure, or its day is past.
+            CollectionValueError: it is larger than it can mean.
             SmsWindowError: on some day no minute would be left to tell debtors by SMS.
 
         Contract: PSC-5.4
         """
         if name not in Terms._fields or valid_from <= self._dunning.today():
             raise CollectionTermError(name=name[:64], known=", ".join(Terms._fields))
+        most: int = getattr(rules.LARGEST, name)
+        if value > most:
+            raise CollectionValueError(name=name, most=most)
 
         async def body(connection: Connection) -> None:
             await connection.execute(Q.set_term, name, valid_from, value)
@@ -206,12 +215,7 @@ class Register:
             return (await store.terms(connection, [today]))[today]
 
 
-async def _pages(connection: Connection, query: str, day: date) -> AsyncIterator[Row]:
-    after, read = 0, 0
-    while read < MAX_ROWS:
-        rows = await store.rows(connection, query, day, after, PAGE)
-        for row in rows:
-            yield row
-        if len(rows) < PAGE:
-            return
-        after, read = rows[-1].debt_id, read + len(rows)
+def _list(name: str, day: date, after: int, rows: Sequence[Row], columns: tuple[str, ...]) -> DayList:
+    part = f"-{after}" if after else ""
+    next_after = rows[-1].debt_id if len(rows) >= MAX_ROWS else None
+    return DayList(f"{name}-{day.isoformat()}{part}.csv", len(rows), lists.as_csv(rows, columns), next_after)

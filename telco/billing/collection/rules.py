@@ -12,6 +12,18 @@ from telco.kernel.calendar import Calendar, add_months
 from telco.kernel.money import Tiyn, div_half_up
 
 PPM = 1_000_000
+LARGEST = Terms(
+    penalty_ppm_per_day=PPM,
+    penalty_cap_ppm=PPM,
+    acknowledgment_wd=250,
+    found_debt_wd=250,
+    end_after_months=120,
+    found_debt_watch_days=36_500,
+    sms_from_minute=24 * 60,
+    sms_until_minute=24 * 60,
+    least_debt_tiyn=10**12,
+)
+"""The most that each figure can be: beyond it a run would count days for ever, or leave what a date can be."""
 TOLD = frozenset({Action.REMIND, Action.NOTICE})
 """Steps that tell the debtor something."""
 

@@ -172,6 +172,8 @@ class ListOut(ApiModel):
     file_name: str
     rows: int
     content: str
+    next_after: int | None
+    """The debt from beyond which the day's next file goes on (`after`); null when nothing follows."""
 
     @classmethod
     def of(cls, made: DayList) -> ListOut:

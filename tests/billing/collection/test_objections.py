@@ -62,8 +62,11 @@ async def test_a_day_later_the_debt_is_acknowledged_even_if_no_run_has_said_so(o
     subscriber = await office.debtor()
     await office.daily(LAST_DAY)
     await office.to(LAST_DAY + timedelta(days=1), 0)
-    assert not (await object_(office, subscriber)).in_time
+    late = await object_(office, subscriber)
+    assert not late.in_time
+    await office.collection.objections.decide(late.objection_id, upheld=False, actor="staff:boss", decision="too late")
     await office.work()
+    assert len(await office.events("collection.notice")) == 1
     debt = await office.debt(subscriber)
     assert debt.acknowledged_at == office.world.calendar.start_of_day(LAST_DAY + timedelta(days=1))
 

@@ -8,10 +8,18 @@ from datetime import date
 
 import pytest
 
+from telco.billing.collection import register as register_module
 from telco.billing.collection.audit import audit
-from telco.billing.collection.errors import CollectionTermError, DebtUnknownError, StepError
+from telco.billing.collection.errors import (
+    CollectionTermError,
+    CollectionValueError,
+    DebtUnknownError,
+    SmsWindowError,
+    StepError,
+)
 from telco.billing.collection.lists import HANDOVER_COLUMNS
-from telco.billing.collection.model import Action, Channel, DayUnit, Step
+from telco.billing.collection.model import Action, Channel, DayUnit, Step, Terms
+from telco.billing.collection.rules import LARGEST
 from telco.db.pool import Connection
 from telco.kernel.money import tenge
 from telco.ledger import model as ledger_model
@@ -84,7 +92,10 @@ async def test_a_debt_unpaid_again_is_handed_over_again_in_the_same_case(office:
 
     await office.world.database.transact("test.take_back", take_back)
     await office.daily(date(2026, 7, 16))
-    register, (last, first) = office.collection.register, await office.collection.register.of_account(subscriber.account)
+    register, (last, first) = (
+        office.collection.register,
+        await office.collection.register.of_account(subscriber.account),
+    )
     assert (first.round, first.case_id) == (2, last.case_id)
     [again] = (await register.handover_days(date(2026, 7, 2), 10))[:1]
     assert (again.debts, again.withdrawn) == (1, 0)
@@ -164,6 +175,49 @@ async def test_figures_change_for_debts_due_from_a_day_on(office: Office) -> Non
         await register.set_term("no_such_figure", date(2027, 1, 1), 1, actor="staff:admin")
 
 
+@pytest.mark.parametrize("name", Terms._fields)
+async def test_a_figure_has_a_most(office: Office, name: str) -> None:
+    """Beyond it a run would count working days for ever, or leave what a date can be, for every debt of the batch."""
+    register, day, most = office.collection.register, date(2026, 4, 1), getattr(LARGEST, name)
+    with pytest.raises(CollectionValueError):
+        await register.set_term(name, day, most + 1, actor="staff:admin")
+    if name == "sms_from_minute":
+        with pytest.raises(SmsWindowError):
+            await register.set_term(name, day, most, actor="staff:admin")
+    else:
+        await register.set_term(name, day, most, actor="staff:admin")
+    await office.debtor()
+    await office.on(date(2026, 5, 20))
+    await office.on(date(2026, 7, 20))
+
+
+async def test_a_long_list_comes_in_parts_and_loses_nothing(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two letters of one debt on one day, where a part ends."""
+    monkeypatch.setattr(register_module, "MAX_ROWS", 1)
+    await office.collection.register.set_step(
+        Step("notice", Action.NOTICE, 1, DayUnit.CALENDAR, Channel.LETTER), date(2026, 3, 3), enabled=True, actor="a"
+    )
+    await office.collection.register.set_step(
+        Step("again", Action.NOTICE, 1, DayUnit.CALENDAR, Channel.LETTER), date(2026, 3, 3), enabled=True, actor="a"
+    )
+    await office.debtor()
+    await office.debtor()
+    await office.daily(date(2026, 5, 3))
+    found, after = [], 0
+    while True:
+        part = await office.collection.register.letters(date(2026, 5, 3), after, actor="staff:post", ground="post")
+        found += [(row["debt"], row["step"]) for row in read(part.content)]
+        if part.next_after is None:
+            break
+        after = part.next_after
+    first, second = sorted({debt for debt, _ in found}, key=int)
+    assert found == [(first, "again"), (first, "notice"), (second, "again"), (second, "notice")]
+    trail = await office.world.database.fetch(
+        "select details from kernel.audit_trail where action = 'collection.letters_read' order by audit_id"
+    )
+    assert [row["details"]["after"] for row in trail] == [0, int(first), int(second)]
+
+
 async def test_there_is_no_such_debt(office: Office) -> None:
     with pytest.raises(DebtUnknownError):
         await office.collection.register.details(1)
@@ -204,6 +258,25 @@ async def test_the_auditor_finds_a_suspension_without_ground_and_a_missed_day(of
     assert "collection.step_missed" in await checks()
     await office.collection.run()
     del other
+
+
+@pytest.mark.clause("PSC-5.4")
+async def test_the_auditor_finds_a_penalty_beyond_the_tenth(office: Office) -> None:
+    """8990 bear 899 at most; a tiyn more was posted and noted alike."""
+    subscriber = await office.debtor()
+    await office.daily(date(2026, 5, 12))
+    await office.pay(subscriber, "8990")
+    world = office.world
+
+    async def post(amount: int) -> set[str]:
+        async with world.database.acquire() as connection:
+            await connection.execute("update collection.debt set penalty_tiyn = $1", amount)
+            await connection.execute("update collection.penalty_posting set amount_tiyn = $1", amount)
+        return {finding.check for finding in await audit(world.database, world.clock.now(), world.calendar)}
+
+    assert await post(89900) == set()
+    assert await post(89901) == {"collection.penalty_too_high"}
+    assert await post(8990) == set()
 
 
 @pytest.mark.clause("PSC-6.3.3")
