@@ -1,34 +1,27 @@
-"""Fixtures of the whole suite: one embedded PostgreSQL and Redis a session, one fresh database a test.
-
-Databases are cloned from a migrated template, so a test gets its own in milliseconds.
-"""
+"""Fixtures of the whole suite: one embedded PostgreSQL and Redis a session, one fresh database a test."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
 
-import asyncpg
 import pytest
 import redis
 
 from telco.db.embedded import NOT_DURABLE, EmbeddedPostgres, EmbeddedRedis
-from telco.db.migrations import migrate
 from telco.db.pool import Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import ManualClock
 from telco.kernel.i18n import Translator
+from tests.databases import cloned, make_template
 from tests.world import World
 
 pytest_plugins = ["tests.clause_record", "tests.sms.fixtures", "pytester"]
 
-TEMPLATE = "telco_template"
-_numbers = itertools.count(1)
 _OWN_DIRECTORY = pytest.StashKey[str]()
 
 
@@ -54,32 +47,16 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
     """A server for the session: not durable, so that tests are quick; tests that kill a server start their own."""
     server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data", NOT_DURABLE)
     server.start()
-    asyncio.run(_make_template(server))
+    asyncio.run(make_template(server))
     yield server
     server.stop()
-
-
-async def _make_template(server: EmbeddedPostgres) -> None:
-    await administer(server, f"create database {TEMPLATE}")
-    await migrate(server.url(TEMPLATE))
-
-
-async def administer(server: EmbeddedPostgres, command: str) -> None:
-    """Run a command in the server's own database."""
-    connection = await asyncpg.connect(server.url())
-    try:
-        await connection.execute(command)
-    finally:
-        await connection.close()
 
 
 @pytest.fixture
 async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     """The URL of a fresh, migrated database."""
-    name = f"test_{next(_numbers)}"
-    await administer(postgres, f"create database {name} template {TEMPLATE}")
-    yield postgres.url(name)
-    await administer(postgres, f"drop database {name} with (force)")
+    async with cloned(postgres) as url:
+        yield url
 
 
 @pytest.fixture

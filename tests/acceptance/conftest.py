@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
 from telco.db.embedded import EmbeddedPostgres, EmbeddedRedis
 from tests.acceptance.operator import Operator, operating
-from tests.conftest import TEMPLATE
-
-_numbers = itertools.count(1)
+from tests.databases import cloned_for_many
 
 
 def free_port() -> int:
@@ -28,23 +24,8 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def new_database(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
     """Makes migrated databases that live as long as the session."""
-    names: list[str] = []
-
-    async def run(command: str) -> None:
-        connection = await asyncpg.connect(postgres.url())
-        try:
-            await connection.execute(command)
-        finally:
-            await connection.close()
-
-    def make() -> str:
-        names.append(f"acceptance_{next(_numbers)}")
-        asyncio.run(run(f"create database {names[-1]} template {TEMPLATE}"))
-        return postgres.url(names[-1])
-
-    yield make
-    for name in names:
-        asyncio.run(run(f"drop database {name} with (force)"))
+    with ExitStack() as made:
+        yield lambda: made.enter_context(cloned_for_many(postgres))
 
 
 @pytest.fixture(scope="session")

@@ -2,53 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-import asyncpg
 import pytest
 
 from telco.db.embedded import EmbeddedPostgres
 from telco.db.pool import Database
 from telco.kernel.clock import ManualClock
-from telco.kernel.ids import AccountRef, uuid7
+from telco.kernel.ids import AccountRef
 from telco.kernel.units import Unit
 from telco.ledger.audit import audit
 from telco.ledger.model import BucketSpec, Op, Outcome, credit, grant
 from telco.ledger.service import Ledger
-from tests.conftest import TEMPLATE
+from tests.databases import cloned, cloned_for_many
 
 Open = Callable[..., Awaitable[AccountRef]]
 Send = Callable[[Op], Coroutine[Any, Any, Outcome]]
 
 
 @pytest.fixture(scope="session")
-def database_url(postgres: EmbeddedPostgres) -> str:
+def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     """One database for all tests of the ledger: each works on accounts of its own."""
-
-    asyncio.run(_administer(postgres, f"create database ledger_tests template {TEMPLATE}"))
-    return postgres.url("ledger_tests")
+    with cloned_for_many(postgres) as url:
+        yield url
 
 
 @pytest.fixture
 async def fresh_database(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
     """A database of its own, for a test that looks at or damages the whole ledger."""
-    name = f"ledger_{uuid7().hex}"
-    await _administer(postgres, f"create database {name} template {TEMPLATE}")
-    database = await Database.connect(postgres.url(name), min_size=1, max_size=5)
-    yield database
-    database.terminate()
-    await _administer(postgres, f"drop database {name} with (force)")
-
-
-async def _administer(postgres: EmbeddedPostgres, command: str) -> None:
-    connection = await asyncpg.connect(postgres.url())
-    try:
-        await connection.execute(command)
-    finally:
-        await connection.close()
+    async with cloned(postgres) as url:
+        database = await Database.connect(url, min_size=1, max_size=5)
+        yield database
+        database.terminate()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from telco.ledger import model as operations
 from telco.ledger.audit import audit
 from telco.ledger.model import BucketSpec, Charge, Op, Status, sum_charge
 from telco.ledger.service import Ledger
-from tests.conftest import TEMPLATE
+from tests.databases import cloned_for_many
 from tests.ledger.reference import Account
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
@@ -256,16 +256,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
 @pytest.fixture(scope="module")
 def model_url(postgres: EmbeddedPostgres) -> Iterator[str]:
-    async def administer(command: str) -> None:
-        connection = await asyncpg.connect(postgres.url())
-        try:
-            await connection.execute(command)
-        finally:
-            await connection.close()
-
-    asyncio.run(administer(f"create database ledger_model template {TEMPLATE}"))
-    yield postgres.url("ledger_model")
-    asyncio.run(administer("drop database ledger_model with (force)"))
+    with cloned_for_many(postgres) as url:
+        yield url
 
 
 def test_the_ledger_does_what_the_model_does(model_url: str) -> None:

@@ -15,7 +15,7 @@ from telco.simulation.engine import Simulation
 from telco.simulation.home import opened
 from telco.simulation.model import Finding, Scenario
 from telco.simulation.oracle import auditor
-from tests.conftest import TEMPLATE, administer
+from tests.databases import cloned
 
 SMALL = Scenario(subscribers=12, seed=7)
 
@@ -38,10 +38,8 @@ async def simulation(service: tuple[App, ManualClock]) -> Simulation:
 @pytest.fixture
 async def other_database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     """The URL of a second database, for a run to compare with."""
-    name = "simulated"
-    await administer(postgres, f"create database {name} template {TEMPLATE}")
-    yield postgres.url(name)
-    await administer(postgres, f"drop database {name} with (force)")
+    async with cloned(postgres) as url:
+        yield url
 
 
 class _RolledBackError(Exception):
