@@ -46,6 +46,10 @@ UNPRICED = Portion(quantity=3600, least=3600, validity_s=3600)
 log = structlog.get_logger(__name__)
 
 
+class _NewOperationError(Exception):
+    """The ledger has not seen the operation before."""
+
+
 class Charging:
     """Answers the network: may this go on, and for how much."""
 
@@ -139,7 +143,8 @@ class Charging:
     async def event(self, request: UsageRequest) -> Grant:
         """Charge something at once: a message, a content event, or usage that was reported afterwards.
 
-        An event is known by its id within the subscriber's account; the same again is answered as before.
+        An event is known by its id within the subscriber's account; the same again is answered as before, also when it
+        would be refused by now: whoever lost the answer must not drop what was paid for.
 
         Raises:
             UsageQuantityError: a negative or absurd quantity.
@@ -154,24 +159,40 @@ class Charging:
             return Grant(Result.UNKNOWN_SUBSCRIBER)
         found = self._rate(request, subscriber)
         refused = await self._refusal(subscriber, request, found)
-        if refused is not None:
-            return Grant(refused, label=found.label)
         if rules.rateless(found):
+            if refused is not None:
+                return Grant(refused, label=found.label)
             await self._used(request, quantity)
             return Grant(Result.GRANTED, granted=quantity, label=found.label)
-        outcome = await self._ledger.submit(
-            ledger_model.debit(
-                subscriber.account,
-                f"event:{request.request_id}",
-                Charge(*found.charge(quantity), fixed_tiyn=found.connection),
-                contra=found.revenue,
-                details=_details(request, found),
-                forced=not found.controlled,
-            )
+        op = ledger_model.debit(
+            subscriber.account,
+            f"event:{request.request_id}",
+            Charge(*found.charge(quantity), fixed_tiyn=found.connection),
+            contra=found.revenue,
+            details=_details(request, found),
+            forced=not found.controlled,
         )
+        outcome = await (self._ledger.submit(op) if refused is None else self._answered_before(op))
+        if outcome is None:
+            assert refused is not None
+            return Grant(refused, label=found.label)
         grant = _granted(outcome, found, asked=quantity, granted=quantity)
         await self._used(request, quantity if grant.given else 0)
         return grant
+
+    async def _answered_before(self, op: Op) -> Outcome | None:
+        """The ledger's first answer to an operation; None when it has none, and then the operation is not done."""
+
+        async def body(connection: Connection) -> Outcome:
+            [outcome] = await self._ledger.apply(connection, [op])
+            if not outcome.replayed and outcome.status is not Status.CONFLICT:
+                raise _NewOperationError  # takes back what was just done
+            return outcome
+
+        try:
+            return await self._database.transact("charging.event_again", body)
+        except _NewOperationError:
+            return None
 
     async def _used(self, request: UsageRequest, quantity: int) -> None:
         """Note that the number was used, by itself or by who called it. Contract: PSC-6.3.4"""

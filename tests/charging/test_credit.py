@@ -8,8 +8,8 @@ from telco.catalog.model import Direction, Service
 from telco.charging.model import Result, UsageRequest
 from telco.kernel.money import tenge
 from telco.ledger.model import debit, sum_charge
-from telco.subscribers.model import Subscriber
-from tests.world import World
+from telco.subscribers.model import Ground, Subscriber
+from tests.world import CLERK, World
 
 MOBILE, ON_NET, EMERGENCY, HELPDESK = "77051234567", "77017654321", "112", "3030"
 RUSSIA, TAJIKISTAN = "250", "436"  # partners: the first is asked in real time, the second reports afterwards
@@ -66,6 +66,30 @@ async def test_roaming_goes_on_at_the_limit_and_what_is_above_it_is_owed(world: 
     assert (await world.charging.start(call)).result is Result.GRANTED
     assert (await world.charging.stop(call.request_id, 1, 61)).cost == tenge(118)  # 2 min begun at 59
     assert await world.main(subscriber) == -tenge(20_157)
+
+
+@pytest.mark.clause("PSC-4.3.2")
+async def test_a_repeated_event_is_answered_as_before_though_the_limit_is_reached(world: World) -> None:
+    """The answer was lost, and something else took the last tiyn meanwhile; what is barred by then was sent as well."""
+    subscriber = await at_limit(world, left=1)
+    request = usage(subscriber)
+    assert (await world.charging.event(request)).result is Result.GRANTED
+    await world.ledger.submit(debit(subscriber.account, "last", sum_charge(1), contra="revenue.voice"))
+    again = await world.charging.event(request)
+    assert (again.result, again.replayed) == (Result.GRANTED, True)
+    await world.subscribers.suspend(subscriber.subscriber_id, Ground.MONEY, CLERK, reason="debt", reference="1")
+    again = await world.charging.event(request)
+    assert (again.result, again.replayed) == (Result.GRANTED, True)
+    other = usage(subscriber, other="77052223344")
+    assert (await world.charging.event(other)).result is Result.BARRED
+    assert await world.left(subscriber, "sms.any") == 299
+    await world.subscribers.suspensions.resume_ground(
+        subscriber.subscriber_id, Ground.MONEY, CLERK, reason="paid", reference="1"
+    )
+    await world.pay(subscriber.account, "100", "payment")
+    answer = await world.charging.event(other)  # a refusal at the gate was not kept, and nothing of it either
+    assert (answer.result, answer.replayed) == (Result.GRANTED, False)
+    assert await world.left(subscriber, "sms.any") == 298
 
 
 @pytest.mark.clause("PSC-4.3.2")
