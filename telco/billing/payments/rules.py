@@ -86,9 +86,14 @@ def parse_named(text: str) -> Msisdn | AccountRef | None:
 
 
 def normal_name(text: str) -> str:
-    """Return what was named as it is compared: however a number is written, it is the same number."""
+    """Return what was named as it is compared and kept: however a number is written, it is the same number.
+
+    What is no number is cut, and what no database keeps (control characters, halves of a pair) is a question mark.
+    """
     named = parse_named(text)
-    return text[:MAX_NAMED] if named is None else str(named)
+    if named is not None:
+        return str(named)
+    return "".join(character if character.isprintable() else "?" for character in text[:MAX_NAMED])
 
 
 def is_serial(text: str) -> bool:

@@ -147,6 +147,7 @@ async def test_the_same_txn_id_of_another_provider_is_another_payment(desk: Desk
     [
         ("77019999999", "500", Result.UNKNOWN_ACCOUNT, Reason.ACCOUNT_UNKNOWN),
         ("not a number", "500", Result.WRONG_FORMAT, Reason.ACCOUNT_FORMAT),
+        ("7701\0\ud800", "500", Result.WRONG_FORMAT, Reason.ACCOUNT_FORMAT),  # what no database can keep
         ("3:999999", "500", Result.UNKNOWN_ACCOUNT, Reason.ACCOUNT_UNKNOWN),
         ("77010000001", "0.99", Result.OTHER, Reason.SUM_LIMITS),
         ("77010000001", "500000.01", Result.OTHER, Reason.SUM_LIMITS),
