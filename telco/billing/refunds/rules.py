@@ -63,14 +63,14 @@ def not_before(registered_on: date, credit_period_end: date | None, terms: Refun
     return max(registered_on, credit_period_end + timedelta(days=terms.credit_wait_days))
 
 
-def pay_by(registered_on: date, earliest: date, terms: RefundTerms) -> date:
+def pay_by(registered_on: date, first_paid: date, terms: RefundTerms) -> date:
     """Return the last day on which a refund is in time: so many calendar days after the registration.
 
-    Where credit has to wait longer than that, it is the first day on which it may be paid.
+    Where credit has to wait longer than that, it is the first day on which it may be paid and banks pay: `first_paid`.
 
     Contract: PSC-6.4, PSC-7.7
     """
-    return max(registered_on + timedelta(days=terms.refund_days), earliest)
+    return max(registered_on + timedelta(days=terms.refund_days), first_paid)
 
 
 def compensation_left(limit: Tiyn, granted: Tiyn, loss: Tiyn) -> Tiyn:

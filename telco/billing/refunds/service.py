@@ -9,7 +9,7 @@ Contract: PSC-6.4, PSC-7.7, PSC-3.1.7
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 from telco.billing.errors import RequestReusedError
 from telco.billing.invoicing.service import Invoicing
@@ -144,7 +144,8 @@ class Refunds:
         """Return the first and the last day for paying a refund of this account. Contract: PSC-6.4, PSC-7.7"""
         terms = await store.terms(connection, registered_on)
         earliest = rules.not_before(registered_on, await self.credit_period_end(connection, holder), terms)
-        return earliest, rules.pay_by(registered_on, earliest, terms)
+        first_paid = self._calendar.add_working_days(earliest - timedelta(days=1), 1)
+        return earliest, rules.pay_by(registered_on, first_paid, terms)
 
     async def credit_period_end(self, connection: Connection, holder: Holder) -> date | None:
         """Return the day after the accounting period in which a credit account ended; None where none is waited for."""

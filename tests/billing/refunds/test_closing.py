@@ -200,6 +200,18 @@ async def test_credit_waits_for_fifteen_days_after_its_period(office: Office) ->
     assert (await office.refunds.get(refund.refund_id)).amount == tenge("1010")  # 10,000 - 8,990
 
 
+@pytest.mark.clause("PSC-6.4")
+async def test_money_of_credit_that_is_free_on_a_day_of_rest_is_due_when_banks_pay(office: Office) -> None:
+    """Joined on 3 March: 2 April and 15 days make 18 April, a Saturday; on Monday the 20th it is paid in time."""
+    office.pass_days(1)
+    one = await office.world.subscriber("kcell-status", money="0")
+    await office.world.invoicing.run()
+    await office.world.pay(one.account, "10000", "advance")
+    await office.end(one)
+    refund = await office.approve(await office.apply(one))
+    assert (refund.not_before, refund.pay_by) == (date(2026, 4, 18), date(2026, 4, 20))
+
+
 @pytest.mark.clause("PSC-6.5", "PSC-3.2.6")
 async def test_the_credit_limit_goes_after_the_last_invoice(office: Office) -> None:
     world = office.world
