@@ -66,7 +66,8 @@ _SERVICES: Final = (
 )
 LIMITS: Final = (tenge(30_000), tenge(50_000), tenge(80_000), tenge(150_000), tenge(200_000))
 """What people in credit settlement ask for; the last is above the ceiling of their plan."""
-_DEVICES: Final = (tenge(25_000), tenge(60_000), tenge(90_000), tenge(140_000))
+_DEVICES: Final = (tenge(12_000), tenge(25_000), tenge(60_000), tenge(140_000))
+"""Prices; who repays early buys the first, whose rest is within a plan's limit."""
 _DEVICE_MONTHS: Final = (3, 6, 12)
 _CALLED: Final = ("77011112233", "77051234567", "77471234567", "77272583300", "79161234567")
 """Whom people call: on the same network, on two others, at home, abroad."""
@@ -151,7 +152,8 @@ def _device(actor: Actor, seat: Seat, today: Today) -> Act:
         return Act(actor.index, Kind.REPAY_DEVICE, {"msisdn": seat.msisdn})
     draw = today.chance.generator(actor.index, "device terms")
     imei = f"35{actor.index:012d}"
-    terms = {"imei": imei + luhn_digit(imei), "price": draw.choice(_DEVICES), "months": draw.choice(_DEVICE_MONTHS)}
+    terms = {"imei": imei + luhn_digit(imei), "months": draw.choice(_DEVICE_MONTHS)}
+    terms |= {"price": draw.choice(_DEVICES) if actor.repays_on is None else _DEVICES[0]}
     return Act(actor.index, Kind.BUY_DEVICE, {"msisdn": seat.msisdn, **terms})
 
 
