@@ -71,7 +71,7 @@ class AccessionDesk:
             SheetDiffersError: the sheet's number is already registered with other contents.
             PartyNameDiffersError, NumbersLimitError, ContractUnknownError, AccountUnknownError: who accedes.
             UnknownPlanError, PlanUnfitError: the plan is not for this subscriber or not now.
-            NumberNotFreeError, NoNumberLeftError, SimNotInStockError: number and card.
+            NumberNotFreeError, NoNumberLeftError, SimNotInStockError, NoEsimLeftError: number and card.
             NotEnoughMoneyError: the initial payment does not cover the price of the number.
 
         Contract: PSC-2.3, PSC-2.5, PSC-1.1.18, PSC-3.2.2, PSC-3.2.7, FUP-11

@@ -100,6 +100,12 @@ class SimNotInStockError(DomainError):
     iccid: str
 
 
+class NoEsimLeftError(DomainError):
+    """No eSIM profile is in stock: put some into stock, or name the SIM by its ICCID."""
+
+    code = "no_esim_left"
+
+
 class SimKnownError(DomainError):
     """A SIM with this ICCID or IMSI is already registered."""
 

@@ -65,6 +65,7 @@ def _accession(api: Api, subscribers: Subscribers) -> None:
             e.NumberNotFreeError,
             e.NoNumberLeftError,
             e.SimNotInStockError,
+            e.NoEsimLeftError,
             e.SheetDiffersError,
             e.NotEnoughMoneyError,
         ],
@@ -314,7 +315,7 @@ def _cards(api: Api, subscribers: Subscribers) -> None:
         "Put another SIM in",
         body=s.SimSwapIn,
         response=s.SimOut,
-        errors=[e.SubscriberUnknownError, e.SimNotInStockError],
+        errors=[e.SubscriberUnknownError, e.SimNotInStockError, e.NoEsimLeftError],
     )(swap)
     declare(
         api,

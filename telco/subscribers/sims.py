@@ -78,7 +78,7 @@ class Sims:
 
         Raises:
             ChannelRefusedError: asked for by a way in which identity cannot be shown.
-            SubscriberUnknownError, SimNotInStockError, IdentityNumberError
+            SubscriberUnknownError, SimNotInStockError, NoEsimLeftError, IdentityNumberError
 
         Contract: PSC-1.1.28, PSC-3.2.13
         """

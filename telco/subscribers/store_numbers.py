@@ -10,6 +10,7 @@ from telco.kernel.ids import SubscriberId
 from telco.kernel.money import Tiyn
 from telco.kernel.msisdn import Msisdn
 from telco.subscribers.errors import (
+    NoEsimLeftError,
     NoNumberLeftError,
     NumberCategoryError,
     NumberNotFreeError,
@@ -188,11 +189,11 @@ async def pick_esim(conn: Connection) -> Sim:
     """Choose any eSIM profile in stock, locked.
 
     Raises:
-        SimNotInStockError: there is none.
+        NoEsimLeftError: there is none.
     """
     row = await conn.fetchrow(Q.pick_esim)
     if row is None:
-        raise SimNotInStockError(iccid="eSIM")
+        raise NoEsimLeftError
     return to_sim(row)
 
 

@@ -14,6 +14,7 @@ from telco.kernel.money import tenge
 from telco.subscribers.errors import (
     ChannelRefusedError,
     IdentityNumberError,
+    NoEsimLeftError,
     NoNumberLeftError,
     NotEnoughMoneyError,
     NumberCategoryError,
@@ -242,6 +243,15 @@ async def test_a_used_card_is_never_used_again(office: Office) -> None:
         await office.accede(person(2), iccid=iccid(1))
     with pytest.raises(SimNotInStockError):
         await office.subscribers.swap_sim(accession.subscriber_id, CLERK, iccid=iccid(5555), reason="unknown")
+
+
+async def test_without_an_esim_left_the_refusal_says_so(office: Office) -> None:
+    """30 are in stock: the first is with the accession, the others follow it."""
+    accession = await office.accede(iccid=iccid(1))
+    for _ in range(29):
+        await office.subscribers.swap_sim(accession.subscriber_id, CLERK, reason="broken")
+    with pytest.raises(NoEsimLeftError):
+        await office.subscribers.swap_sim(accession.subscriber_id, CLERK, reason="broken")
 
 
 async def test_one_card_swapped_into_two_numbers(office: Office) -> None:
