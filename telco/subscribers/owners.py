@@ -31,6 +31,14 @@ class Owner:
     """Some number still spends from it."""
 
 
+@dataclass(frozen=True, slots=True)
+class NumberUse:
+    """Who uses a number, or used it last."""
+
+    subscriber_id: SubscriberId
+    account: AccountRef
+
+
 async def owners(database: Database, accounts: Collection[AccountRef], now: datetime) -> dict[AccountRef, Owner]:
     """Read whose these accounts are; accounts that no number ever spent from are left out."""
     rows = await database.fetch(
@@ -43,6 +51,12 @@ async def last_owners(database: Database, msisdns: Collection[Msisdn]) -> dict[M
     """Find the account that each of these numbers spent from last; numbers that never had a user are left out."""
     rows = await database.fetch(_Q.last_owners, list(msisdns))
     return {Msisdn(row["named"]): _account(row) for row in rows}
+
+
+async def last_use(database: Database, msisdn: Msisdn) -> NumberUse | None:
+    """Find who used a number last; None for one that never had a user."""
+    row = await database.fetchrow(_Q.last_owners, [msisdn])
+    return None if row is None else NumberUse(SubscriberId(row["subscription_id"]), _account(row))
 
 
 async def accounts_of_company(database: Database, iin_bin: str) -> list[AccountRef]:

@@ -11,10 +11,10 @@ cross join lateral (
 
 -- name: last_owners
 -- Whose accounts numbers spent from that nobody uses now: the last subscription of each.
-select h.msisdn as named, s.shard, s.account_id
+select h.msisdn as named, s.subscription_id, s.shard, s.account_id
 from unnest($1::text[]) as h (msisdn)
 cross join lateral (
-    select s.shard, s.account_id from subscribers.number_history n
+    select s.subscription_id, s.shard, s.account_id from subscribers.number_history n
     join subscribers.subscription s using (subscription_id)
     where n.msisdn = h.msisdn order by n.use_id desc limit 1) s;
 

@@ -53,6 +53,7 @@ from telco.subscribers.model import (
     SuspensionId,
 )
 from telco.subscribers.numbers import Numbers
+from telco.subscribers.owners import NumberUse, last_use
 from telco.subscribers.people import People
 from telco.subscribers.plans import Plans
 from telco.subscribers.services import Services
@@ -131,6 +132,22 @@ class Subscribers:
         if subscriber is None:
             raise SubscriberUnknownError(subscriber=msisdn)
         return subscriber
+
+    async def latest_use(self, msisdn: Msisdn) -> NumberUse:
+        """Say who uses a number or, while nobody does, who used it last: a debt outlives the contract.
+
+        Raises:
+            SubscriberUnknownError: nobody ever did.
+
+        Contract: PSC-6.3.5
+        """
+        subscriber = await self.find(msisdn)
+        if subscriber is not None:
+            return NumberUse(subscriber.subscriber_id, subscriber.account)
+        use = await last_use(self._desk.db, msisdn)
+        if use is None:
+            raise SubscriberUnknownError(subscriber=msisdn)
+        return use
 
     async def acceded_at(self, subscriber_id: SubscriberId) -> datetime:
         """When a subscriber acceded.

@@ -72,8 +72,9 @@ def _agreement_routes(api: Api, instalments: Instalments, subscribers: Subscribe
         return AgreementOut.of(standing)
 
     async def listed(_: ApiRequest, msisdn: MsisdnText) -> AgreementsOut:
-        subscriber = await subscribers.get(msisdn)
-        found = await instalments.of_subscriber(subscriber.subscriber_id)
+        """Of who uses the number or, while nobody does, of who used it last."""
+        use = await subscribers.latest_use(msisdn)
+        found = await instalments.of_subscriber(use.subscriber_id)
         return AgreementsOut(agreements=[AgreementOut.of(standing) for standing in found])
 
     async def read(_: ApiRequest, number: AgreementNumber) -> AgreementOut:

@@ -50,10 +50,10 @@ def routes(api: Api, invoicing: Invoicing, limits: CreditLimits, subscribers: Su
 
 def _invoice_routes(api: Api, invoicing: Invoicing, subscribers: Subscribers) -> None:
     async def of_number(_: ApiRequest, msisdn: MsisdnText, before: Before = 0, limit: Limit = 50) -> InvoicesOut:
-        """Of the personal account that the number uses."""
-        subscriber = await subscribers.get(msisdn)
-        invoices = await invoicing.of_account(subscriber.account, limit, InvoiceId(before) if before else None)
-        return InvoicesOut.of(await invoicing.due(subscriber.account), invoices)
+        """Of the personal account that the number uses or, while nobody uses it, of the one that it used last."""
+        use = await subscribers.latest_use(msisdn)
+        invoices = await invoicing.of_account(use.account, limit, InvoiceId(before) if before else None)
+        return InvoicesOut.of(await invoicing.due(use.account), invoices)
 
     async def read(_: ApiRequest, invoice_id: Id) -> InvoiceDetailsOut:
         return await _details(InvoiceId(invoice_id))
