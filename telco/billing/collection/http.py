@@ -49,12 +49,13 @@ def routes(api: Api, collection: Collection, subscribers: Subscribers) -> None:
 
 def _debt_routes(api: Api, collection: Collection, subscribers: Subscribers) -> None:
     async def of_number(_: ApiRequest, msisdn: MsisdnText, limit: Limit = 50) -> DebtsOut:
-        """Of the personal account that the number spends from, paid ones included."""
-        subscriber = await subscribers.get(msisdn)
-        return DebtsOut.of(await collection.register.of_account(subscriber.account, limit))
+        """Of the personal account that the number spends from or, after the end of its contract, spent from; paid ones
+        included."""
+        use = await subscribers.latest_use(msisdn)
+        return DebtsOut.of(await collection.register.of_account(use.account, limit))
 
     async def read(_: ApiRequest, debt_id: Id) -> DebtDetailsOut:
-        """With every step, objection and penalty."""
+        """With every step that was taken and that follows, every objection and penalty."""
         return DebtDetailsOut.of(await collection.register.details(debt_id))
 
     declared = {"roles": _READERS, "tags": _DEBTS, "audit": True}

@@ -140,6 +140,16 @@ class StepTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class StepAhead:
+    """A step that an unpaid debt has before it; `due_on` is the first day on which it can be taken."""
+
+    step: str
+    action: Action
+    due_on: date
+    channel: Channel
+
+
+@dataclass(frozen=True, slots=True)
 class Objection:
     """What a debtor says against a debt."""
 
@@ -174,6 +184,8 @@ class DebtDetails:
     debt: Debt
     open: Tiyn
     steps: tuple[StepTaken, ...]
+    ahead: tuple[StepAhead, ...]
+    """What comes next if it stays unpaid."""
     objections: tuple[Objection, ...]
     postings: tuple[Posting, ...]
 

@@ -32,6 +32,7 @@ from telco.billing.collection.model import (
 from telco.billing.collection.store import Q
 from telco.db import audit
 from telco.db.pool import Connection, Database
+from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
 from telco.kernel.i18n import Text
 from telco.kernel.ids import AccountRef
@@ -44,9 +45,10 @@ EARLIEST, LATEST = -60, 1095
 class Register:
     """Reads, lists, steps and figures."""
 
-    def __init__(self, database: Database, clock: Clock, dunning: Dunning) -> None:
+    def __init__(self, database: Database, clock: Clock, calendar: Calendar, dunning: Dunning) -> None:
         self._database = database
         self._clock = clock
+        self._calendar = calendar
         self._dunning = dunning
 
     # Debts
@@ -56,7 +58,7 @@ class Register:
         return [store.debt_of(row) for row in await self._database.fetch(Q.debts_of_account, *account, limit)]
 
     async def details(self, debt_id: int) -> DebtDetails:
-        """Read a debt with every step, objection and penalty.
+        """Read a debt with every step that was taken and that follows, every objection and penalty.
 
         Raises:
             DebtUnknownError
@@ -68,10 +70,13 @@ class Register:
                 raise DebtUnknownError(debt_id=debt_id)
             debt = store.debt_of(row)
             known = await self._dunning.know(connection, [debt])
+            taken = tuple((await store.taken_of(connection, [debt_id]))[debt_id])
+            steps = store.steps_for(await store.step_versions(connection), debt.due_on)
             return DebtDetails(
                 debt,
                 known.standings[debt_id].open,
-                tuple((await store.taken_of(connection, [debt_id]))[debt_id]),
+                taken,
+                rules.steps_ahead(debt, steps, {step.step for step in taken}, self._dunning.today(), self._calendar),
                 tuple(store.objection_of(row) for row in await connection.fetch(Q.objections_of, debt_id)),
                 tuple(store.posting_of(row) for row in await connection.fetch(Q.postings, debt_id)),
             )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from telco.billing.collection.model import Action, DayUnit, Debt, Step, Terms
+from telco.billing.collection.model import Action, DayUnit, Debt, DebtState, Step, StepAhead, Terms
 from telco.billing.invoicing.model import Change
 from telco.kernel.calendar import Calendar, add_months
 from telco.kernel.money import Tiyn, div_half_up
@@ -105,6 +105,18 @@ def due_steps(
                 if answered and not noticed and not facts.disputed and facts.open >= terms.least_debt_tiyn:
                     decided.append(Decision(step, day))
     return decided
+
+
+def steps_ahead(
+    debt: Debt, steps: Iterable[Step], taken: Collection[str], today: date, calendar: Calendar
+) -> tuple[StepAhead, ...]:
+    """The steps that an open debt has before it, in the order of their days; one that waits is ahead from `today`."""
+    if debt.state is not DebtState.OPEN:
+        return ()
+    ladder = sorted((step_day(step, debt.due_on, calendar), step.code, step) for step in steps)
+    return tuple(
+        StepAhead(code, step.action, max(day, today), step.channel) for day, code, step in ladder if code not in taken
+    )
 
 
 def next_day(

@@ -93,6 +93,17 @@ class StepTakenOut(ApiModel):
     """``done``, or ``lapsed`` when it came too late to be true."""
 
 
+class StepAheadOut(ApiModel):
+    """A step that follows if the debt stays unpaid."""
+
+    step: str
+    action: Action
+    due_on: date
+    """The first day on which it can be taken."""
+    channel: Channel
+    """By post instead, where it does not reach the debtor."""
+
+
 class PostingOut(ApiModel):
     """A penalty that was posted to the personal account."""
 
@@ -136,6 +147,7 @@ class DebtDetailsOut(ApiModel):
     debt: DebtOut
     open: MoneyOut
     steps: list[StepTakenOut]
+    ahead: list[StepAheadOut]
     objections: list[ObjectionOut]
     penalties: list[PostingOut]
 
@@ -145,6 +157,7 @@ class DebtDetailsOut(ApiModel):
             debt=DebtOut.of(details.debt),
             open=details.open,
             steps=[StepTakenOut.model_validate(step) for step in details.steps],
+            ahead=[StepAheadOut.model_validate(step) for step in details.ahead],
             objections=[ObjectionOut.of(objection) for objection in details.objections],
             penalties=[PostingOut.model_validate(posting) for posting in details.postings],
         )

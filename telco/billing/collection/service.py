@@ -39,7 +39,7 @@ class Collection:
         self.found = FoundDebts(database, clock, calendar, ledger, subscribers, arrears, dunning)
         self.runner = CollectionRunner(database, clock, calendar, subscribers, arrears, dunning, self.found)
         self.objections = Objections(database, clock, calendar, subscribers, arrears, dunning, self.credit_notes)
-        self.register = Register(database, clock, dunning)
+        self.register = Register(database, clock, calendar, dunning)
 
     def subscribe_to(self, outbox: Dispatcher) -> None:
         """Hear of money and of ended contracts."""

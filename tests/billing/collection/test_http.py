@@ -70,6 +70,12 @@ async def test_an_objection_is_registered_and_decided(desk: Desk) -> None:
     first = await desk.call(Role.CLERK, "POST", path, json=said)
     assert (first[0], first[1]["in_time"], first[1]["author"]) == (201, True, "staff:clerk")
     assert await desk.call(Role.CLERK, "POST", path, json=said) == first
+    _, details = await desk.call(Role.CLERK, "GET", f"/v1/collection/debts/{debt_id}")
+    assert [(step["step"], step["due_on"]) for step in details["ahead"]] == [
+        ("suspend", "2026-05-12"),  # due on 2 May; the 7th, 9th and 11th are off, so 4, 5, 6, 8 and 12 are working days
+        ("remind_suspended", "2026-06-01"),
+        ("hand_over", "2026-07-01"),
+    ]
     status, problem = await desk.call(Role.CLERK, "POST", path, "another", json=said)
     assert (status, problem["code"]) == (409, "objection_open")
     status, waiting = await desk.call(Role.AUDITOR, "GET", "/v1/collection/objections")
@@ -81,7 +87,7 @@ async def test_an_objection_is_registered_and_decided(desk: Desk) -> None:
     status, problem = await desk.call(Role.SUPERVISOR, "POST", decision, "again", json=answer)
     assert (status, problem["code"]) == (409, "objection_decided")
     _, details = await desk.call(Role.CLERK, "GET", f"/v1/collection/debts/{debt_id}")
-    assert (details["debt"]["state"], details["open"]) == ("withdrawn", "0.00")
+    assert (details["debt"]["state"], details["open"], details["ahead"]) == ("withdrawn", "0.00", [])
     assert [step["step"] for step in details["steps"]] == ["remind_before", "remind_after", "notice"]
 
 
@@ -97,6 +103,23 @@ async def test_the_lists_of_a_day(desk: Desk) -> None:
         status, made = await desk.call(Role.AUDITOR, "GET", f"/v1/collection/{name}/2026-07-01")
         assert (status, made["rows"]) == (200, 0)
     assert (await desk.call(Role.CLERK, "GET", "/v1/collection/handovers/2026-07-01"))[0] == 403
+
+
+@pytest.mark.clause("PSC-6.3.5")
+async def test_a_number_whose_contract_has_ended_still_tells_what_is_owed(desk: Desk) -> None:
+    """Suspended on 12 May, ended on 13 July; nobody has the number yet."""
+    number, before = desk.debtor.msisdn, await desk.debt_id()
+    await desk.office.daily(date(2026, 7, 13))
+    assert (await desk.call(Role.CLERK, "GET", f"/v1/subscribers/{number}"))[0] == 404
+    status, debts = await desk.call(Role.CLERK, "GET", f"/v1/subscribers/{number}/debts")
+    assert (status, debts["debts"][-1]["debt_id"]) == (200, before)
+    status, invoices = await desk.call(Role.CLERK, "GET", f"/v1/subscribers/{number}/invoices")
+    assert (status, debts["debts"][-1]["number"]) == (200, invoices["invoices"][-1]["number"])
+    assert await desk.call(Role.CLERK, "GET", f"/v1/subscribers/{number}/device-agreements") == (
+        200,
+        {"agreements": []},
+    )
+    assert (await desk.call(Role.CLERK, "GET", "/v1/subscribers/77770000000/debts"))[0] == 404
 
 
 async def test_steps_and_figures_are_set_for_coming_days(desk: Desk) -> None:
