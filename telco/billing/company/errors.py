@@ -10,15 +10,31 @@ from telco.kernel.money import Tiyn
 
 
 class SheetFileError(DomainError):
-    """{file}, sheet {sheet}, row {row}, column {column}: {why}"""
+    """{place}: {why}"""
 
     code = "sheet_file"
     status = 422
+    place: Text | str
+    """As much of where it is as is known, in words."""
     file: str
     sheet: str
     row: int
     column: str
     why: Text
+
+
+def sheet_file_error(file: str, why: Text, *, sheet: str = "", row: int = 0, column: str = "") -> SheetFileError:
+    """Make the refusal of a register or letter; what is not known of the place is left out of the sentence."""
+    place: Text | str = file
+    parts = (
+        (sheet, Text("sheet {sheet}", sheet=sheet)),
+        (row, Text("row {row}", row=row)),
+        (column, Text("column {column}", column=column)),
+    )
+    for known, part in parts:
+        if known:
+            place = Text("{place}, {part}", place=place, part=part)
+    return SheetFileError(place=place, file=file, sheet=sheet, row=row, column=column, why=why)
 
 
 class SheetUnknownError(DomainError):

@@ -37,7 +37,7 @@ from telco.billing.payments.work_list import WorkList
 from telco.db.pool import Connection, Database
 from telco.kernel.clock import Clock
 from telco.kernel.errors import DomainError
-from telco.kernel.money import Tiyn
+from telco.kernel.money import Tiyn, json_money
 
 SYSTEM = "system:company_payments"
 SHOWN = 20
@@ -161,7 +161,8 @@ class CompanyPayments:
         if purpose.named and not purpose.by_sheet:
             return Judgement((), manner, sheet, Unclear.CONTRADICTION, str(item.facts.get("purpose", "")))
         if sheet.amount != item.amount:
-            return Judgement((), manner, sheet, Unclear.SHEET_DIFFERS, f"{manner} {sheet.sheet_id}")
+            why = f"{manner} {sheet.sheet_id}: {json_money(sheet.amount)}"
+            return Judgement((), manner, sheet, Unclear.SHEET_DIFFERS, why)
         return Judgement(tuple(Named(line.named, line.amount) for line in lines), manner, sheet)
 
     async def sheet_came(self, order: Order) -> None:

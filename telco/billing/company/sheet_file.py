@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from telco.billing.company.errors import SheetFileError
+from telco.billing.company.errors import SheetFileError, sheet_file_error
 from telco.kernel.i18n import Text
 
 MAX_BYTES: Final = 8 * 1024 * 1024
@@ -49,7 +49,7 @@ class Place:
         self.sheet = ""
 
     def error(self, why: Text, row: int = 0, column: str = "") -> SheetFileError:
-        return SheetFileError(file=self.file, sheet=self.sheet, row=row, column=column, why=why)
+        return sheet_file_error(self.file, why, sheet=self.sheet, row=row, column=column)
 
 
 def letter(column: int) -> str:

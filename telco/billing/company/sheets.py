@@ -18,8 +18,8 @@ from telco.billing.company.errors import (
     ContactUnknownError,
     SheetEndedError,
     SheetExistsError,
-    SheetFileError,
     SheetUnknownError,
+    sheet_file_error,
 )
 from telco.billing.company.model import Contact, Order, Sheet, SheetId, SheetKind, SheetLine, SheetState
 from telco.billing.company.service import CompanyPayments
@@ -87,7 +87,7 @@ class Sheets:
             why = payees[line.named]
             if isinstance(why, str):
                 text = Text("nothing can be credited to {named} ({why}).", named=line.named, why=why)
-                raise SheetFileError(file=file_name, sheet=sheet_name, row=line.row, column="", why=text)
+                raise sheet_file_error(file_name, text, sheet=sheet_name, row=line.row)
 
     async def withdraw(self, sheet_id: SheetId, *, actor: str, reason: str) -> Sheet:
         """Take a register or letter back that no payment has used.

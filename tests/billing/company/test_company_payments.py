@@ -137,6 +137,7 @@ async def test_a_register_that_does_not_add_up_is_not_followed(books: Books) -> 
     await books.came("по реестру", "2000.00")
     [item] = await books.waiting()
     assert (item.reason, await books.world.main(one)) == ("sheet_differs", 0)
+    assert item.facts["detail"] == "register 1: 1999.99"
     [sheet] = await books.companies.sheets.of_company(COMPANY, None, 10)
     await books.companies.sheets.withdraw(sheet.sheet_id, actor=ACCOUNTANT, reason="wrong")
     await books.send([(one.msisdn, "2000.00")])  # the corrected one finds the payment

@@ -17,6 +17,7 @@ from telco.billing.company.errors import SheetFileError
 from telco.billing.company.model import SheetKind
 from telco.billing.company.sheet_file import MAX_BYTES
 from telco.billing.company.sheet_lines import read_lines
+from telco.kernel.i18n import Language, Text, Translator
 from telco.kernel.money import Tiyn, tenge
 from tests.billing.company import files
 from tests.billing.company.files import HEADER, xls, xlsx
@@ -222,3 +223,15 @@ def test_a_changed_byte_is_read_or_refused_and_never_raises_otherwise(raw: bytes
     at %= len(raw)
     with contextlib.suppress(SheetFileError):
         read_lines(raw[:at] + noise + raw[at + len(noise) :], "x", REGISTER)
+
+
+def test_a_refusal_names_only_the_places_that_are_known(translator: Translator) -> None:
+    def said(raw: bytes, language: Language) -> str:
+        with pytest.raises(SheetFileError) as refused:
+            read_lines(raw, "r.csv", REGISTER)
+        return translator.render(Text(refused.value.message, **refused.value.fields), language)
+
+    assert said(b"PK\x03\x04", Language.RU).startswith("r.csv: файл повреждён")
+    row = csv(f"{A};1000", f"{B};1,250")
+    assert said(row, Language.RU).startswith("r.csv, строка 3, столбец B: это не сумма")
+    assert said(row, Language.KK).startswith("r.csv, 3-жол, B бағаны: ")
