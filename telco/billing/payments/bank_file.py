@@ -28,6 +28,7 @@ MAX_FIELDS = 200
 MAX_PURPOSE = 1_000
 
 _SIGNATURE = "1CClientBankExchange"
+_UNKNOWN = Text("this is neither a file of the format {format} nor a statement MT940.", format=_SIGNATURE)
 _DECLARED = "Кодировка="
 _VERSION = "1.03"
 _DATE = re.compile(r"(\d{2})\.(\d{2})\.(\d{4})", re.ASCII)
@@ -99,7 +100,7 @@ def _decode(raw: bytes) -> str:
                 why = Text("the file declares another encoding than it has ({codec}).", codec=codec)
                 raise BankFileError(line=_declared_line(text), why=why)
             return text
-    raise BankFileError(line=1, why=Text("this is not a file of the format {format}.", format=_SIGNATURE))
+    raise BankFileError(line=1, why=_UNKNOWN)
 
 
 def _strictly(raw: bytes, codec: str) -> str:
@@ -134,7 +135,7 @@ def _header(lines: Iterator[Line]) -> Fields:
     """Read up to the first section, which is the account's."""
     number, first = next(lines, (1, ""))
     if first != _SIGNATURE:
-        raise BankFileError(line=number, why=Text("this is not a file of the format {format}.", format=_SIGNATURE))
+        raise BankFileError(line=number, why=_UNKNOWN)
     header: Fields = {}
     for number, line in lines:
         key, separator, value = line.partition("=")
