@@ -227,8 +227,13 @@ class Bench:
     async def _idle(self, database: Database) -> tuple[float, float]:
         """The p99 of a single-row durable UPDATE by the same driver and of one debit on an idle ledger, in seconds.
 
-        They are taken in turns: what else the machine does in a second falls on both.
+        They are taken in turns: what else the machine does in a second falls on both. The server has written down and
+        cleared what the load before left, so that it is idle.
         """
+        async with database.acquire() as cleaner:
+            await cleaner.execute("vacuum ledger.bucket")
+            await cleaner.execute("vacuum ledger.operation")
+            await cleaner.execute("checkpoint")
         connection = await asyncpg.connect(self._server.url("postgres"))
         try:
             statement = await connection.prepare(
