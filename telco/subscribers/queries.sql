@@ -48,7 +48,7 @@ on conflict (name, valid_from) do update set value = excluded.value;
 
 -- name: lock_subscription
 -- A subscription for the length of a command.
-select * from subscribers.subscription where subscription_id = $1 and state <> 'ended' for update;
+select * from subscribers.subscription where subscription_id = $1 and state <> 'ended' for no key update;
 
 -- name: subscription
 -- A subscription in use, not locked.
@@ -199,7 +199,7 @@ where subscription_id = $1;
 -- name: lock_stopping
 -- Subscriptions whose day to stop has come.
 select subscription_id from subscribers.subscription
-where state <> 'ended' and stop_at <= $1 order by stop_at, subscription_id limit $2 for update skip locked;
+where state <> 'ended' and stop_at <= $1 order by stop_at, subscription_id limit $2 for no key update skip locked;
 
 -- name: lock_lapsed_plans
 -- Subscriptions whose promotional plan has lasted, each with the change that waits for it.
@@ -207,7 +207,7 @@ select s.*, c.change_id, c.to_plan, c.to_version
 from subscribers.subscription s
 left join subscribers.plan_change c on c.subscription_id = s.subscription_id and c.state = 'waiting'
 where s.state <> 'ended' and s.plan_until <= $1 order by s.plan_until, s.subscription_id limit $2
-for update of s skip locked;
+for no key update of s skip locked;
 
 -- name: count_on_plan
 -- How many numbers are on a plan.
@@ -513,7 +513,7 @@ where s.state <> 'ended' and s.next_fee_at <= $1 and (s.stop_at is null or s.sto
   and (s.plan_until is null or s.plan_until > $1)
 order by s.next_fee_at
 limit $2
-for update of s skip locked;
+for no key update of s skip locked;
 
 -- name: suspended_until
 -- A subscription's plan, and until when it is suspended on one of some grounds, if it is.
@@ -545,7 +545,7 @@ left join subscribers.plan_change c on c.subscription_id = s.subscription_id and
 where s.state <> 'ended' and s.shard = $1 and s.account_id = $2 and s.plan_state = 'awaiting_payment'
   and (s.stop_at is null or s.stop_at > $3)
 order by s.subscription_id
-for update of s;
+for no key update of s;
 
 -- name: due_service_fees
 -- Service fees that are due, locked for this run. They wait for the fee of the number's plan if that is due, too.
@@ -560,7 +560,7 @@ where v.state <> 'off' and v.next_fee_at <= $1 and s.state <> 'ended'
   and (s.next_fee_at is null or s.next_fee_at > $1 or s.plan_until <= $1)
 order by v.next_fee_at
 limit $2
-for update of s, v skip locked;
+for no key update of s, v skip locked;
 
 -- name: unpaid_service_fees
 -- Service fees that wait for money on an account, locked for this run.
@@ -573,7 +573,7 @@ from subscribers.service v join subscribers.subscription s using (subscription_i
 where v.state = 'awaiting_payment' and s.state <> 'ended' and s.shard = $1 and s.account_id = $2
   and (s.stop_at is null or s.stop_at > $3)
 order by v.service_id
-for update of s, v;
+for no key update of s, v;
 
 -- name: add_suspension
 -- A suspension begins.

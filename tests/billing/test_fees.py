@@ -13,10 +13,11 @@ from telco.db.pool import Database
 from telco.kernel.money import tenge
 from telco.kernel.units import GIGABYTE
 from telco.ledger.model import Kind, Status, debit, sum_charge
-from telco.subscribers.model import Channel, PlanState, Subscriber, by_subscriber
+from telco.subscribers.model import Channel, Ground, PlanState, Subscriber, by_subscriber, by_system
 from tests.world import World
 
 SELF = by_subscriber(Channel.USSD)
+SYSTEM = by_system("test", "test")
 
 
 async def _to(world: World, day: date) -> None:
@@ -50,6 +51,25 @@ async def test_two_runs_at_once_take_each_fee_once(world: World) -> None:
     runs = await asyncio.gather(world.fees.run(), other.run(), world.fees.run())
     assert sum(run.charged for run in runs) == 8
     assert {len(await _fees(world, subscriber)) for subscriber in subscribers} == {2}
+
+
+async def test_a_number_is_suspended_while_its_fee_is_being_taken(world: World) -> None:
+    """Collection holds the account and suspends the number, a fee holds the number and waits for the account."""
+    subscriber = await world.subscriber("activ-day", money="1000")
+    world.clock.advance(timedelta(days=1))
+    async with (
+        world.database.acquire() as fees,
+        world.database.acquire() as collection,
+        fees.transaction(),
+        collection.transaction(),
+    ):
+        await collection.execute("set local lock_timeout = '5s'")
+        assert len(await world.subscribers.fees.due_plans(fees, world.clock.now(), 10)) == 1
+        await world.ledger.lock(collection, [subscriber.account])
+        suspend = world.subscribers.accounts.suspend(
+            collection, [(subscriber.account, "debt")], Ground.MONEY, SYSTEM, reason="not paid"
+        )
+        assert await suspend == 1
 
 
 async def test_a_run_that_is_killed_is_finished_by_another_machine(world: World) -> None:
