@@ -46,10 +46,6 @@ UNPRICED = Portion(quantity=3600, least=3600, validity_s=3600)
 log = structlog.get_logger(__name__)
 
 
-class _NewOperationError(Exception):
-    """The ledger has not seen the operation before."""
-
-
 class Charging:
     """Answers the network: may this go on, and for how much."""
 
@@ -172,27 +168,12 @@ class Charging:
             details=_details(request, found),
             forced=not found.controlled,
         )
-        outcome = await (self._ledger.submit(op) if refused is None else self._answered_before(op))
-        if outcome is None:
-            assert refused is not None
+        if refused is not None and not await self._ledger.knows(op.account, op.op_id):
             return Grant(refused, label=found.label)
+        outcome = await self._ledger.submit(op)
         grant = _granted(outcome, found, asked=quantity, granted=quantity)
         await self._used(request, quantity if grant.given else 0)
         return grant
-
-    async def _answered_before(self, op: Op) -> Outcome | None:
-        """The ledger's first answer to an operation; None when it has none, and then the operation is not done."""
-
-        async def body(connection: Connection) -> Outcome:
-            [outcome] = await self._ledger.apply(connection, [op])
-            if not outcome.replayed and outcome.status is not Status.CONFLICT:
-                raise _NewOperationError  # takes back what was just done
-            return outcome
-
-        try:
-            return await self._database.transact("charging.event_again", body)
-        except _NewOperationError:
-            return None
 
     async def _used(self, request: UsageRequest, quantity: int) -> None:
         """Note that the number was used, by itself or by who called it. Contract: PSC-6.3.4"""

@@ -54,6 +54,10 @@ cross join lateral (
 ) b
 order by b.shard, b.account_id, bucket_no = 0 desc, unit, priority, valid_until, bucket_no;
 
+-- name: knows
+-- Whether an account has an operation of this id.
+select exists (select from ledger.operation where shard = $1 and account_id = $2 and op_id = $3);
+
 -- name: statement
 -- The account's newest operations that went through, of the kinds asked for, following each to the one before it.
 with recursive walk as (

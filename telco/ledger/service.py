@@ -209,6 +209,11 @@ class Ledger:
             )
         return views
 
+    async def knows(self, account: AccountRef, op_id: str) -> bool:
+        """Whether an account has an operation of this id, taken or refused: the same again gets its first result."""
+        known: bool = await self._database.fetchval(_Q.knows, account.shard, account.account_id, op_id)
+        return known
+
     async def statement(
         self, account: AccountRef, limit: int, kinds: Iterable[Kind] | None = None
     ) -> list[StatementEntry]:
