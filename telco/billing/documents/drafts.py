@@ -77,7 +77,7 @@ class RefundFacts:
 
 
 class Drafts:
-    """Makes drafts. It reads, in the caller's transaction where money or numbers depend on it, and writes nothing."""
+    """Makes drafts. It reads, all on the caller's connection and so as his transaction sees it, and writes nothing."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Drafts:
         Raises:
             InvoiceUnknownError, RequisitesMissingError
         """
-        invoice, lines = await self._invoice(invoice_id)
+        invoice, lines = await self._invoice(connection, invoice_id)
         supply = rules.supply_of(self._items(invoice.period_start, lines), invoice.due_on)
         issued_on = self._calendar.today(invoice.issued_at)
         draft = await self._of_invoice(connection, Kind.INVOICE, source, invoice, supply, issued_on)
@@ -117,7 +117,7 @@ class Drafts:
 
         Contract: PSC-4.5
         """
-        invoice, lines = await self._invoice(invoice_id)
+        invoice, lines = await self._invoice(connection, invoice_id)
         supply = rules.only_supplies(rules.supply_of(self._items(invoice.period_start, lines), None, invoice.number))
         if not supply.items:
             raise NothingSuppliedError(number=invoice.number)
@@ -178,7 +178,7 @@ class Drafts:
             CreditNoteUnknownError, RequisitesMissingError
         """
         note = await credit_notes.read(connection, credit_note_id)
-        invoice = await self._invoicing.invoice(note.invoice_id)
+        invoice = await self._invoicing.invoice(note.invoice_id, connection)
         lines = [
             replace(part.line, count=1, quantity=None, unit=Unit.MONEY, amount=Tiyn(-part.amount), vat=Tiyn(-part.vat))
             for part in note.lines
@@ -189,8 +189,9 @@ class Drafts:
         draft = await self._of_invoice(connection, Kind.CREDIT_NOTE, source, invoice, supply, issued_on)
         return replace(draft, number=note.number, corrects=lowered)
 
-    async def _invoice(self, invoice_id: InvoiceId) -> tuple[Invoice, list[InvoiceLine]]:
-        return await self._invoicing.invoice(invoice_id), await self._invoicing.lines(invoice_id)
+    async def _invoice(self, connection: Connection, invoice_id: InvoiceId) -> tuple[Invoice, list[InvoiceLine]]:
+        invoice = await self._invoicing.invoice(invoice_id, connection)
+        return invoice, await self._invoicing.lines(invoice_id, connection)
 
     async def _of_invoice(
         self, connection: Connection, kind: Kind, source: str, invoice: Invoice, supply: Supply, issued_on: date
@@ -295,7 +296,7 @@ class Drafts:
         """
         owner = await self._owner(connection, account)
         since, until = self._bounds(period)
-        invoices = await self._invoices(account, until)
+        invoices = await self._invoices(connection, account, until)
         paid_before, _ = _split(await history.totals(connection, account, since))
         paid, used = _split(await history.totals(connection, account, until))
         moved = await history.movements(connection, account, since, until, MAX_ENTRIES + 1)
@@ -318,10 +319,10 @@ class Drafts:
         basis = self._basis(owner, None)
         return _draft(Kind.RECONCILIATION, source, owner, today, seller, basis, period, content, total=content.closing)
 
-    async def _invoices(self, account: AccountRef, until: datetime) -> list[Invoice]:
+    async def _invoices(self, connection: Connection, account: AccountRef, until: datetime) -> list[Invoice]:
         found: list[Invoice] = []
         before: InvoiceId | None = None
-        while page := await self._invoicing.of_account(account, INVOICES_AT_ONCE, before):
+        while page := await self._invoicing.of_account(account, INVOICES_AT_ONCE, before, connection):
             found += page
             before = page[-1].invoice_id
         return [invoice for invoice in reversed(found) if invoice.issued_at < until]

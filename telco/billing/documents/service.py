@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import TypeVar
 
 import structlog
 
@@ -54,6 +55,8 @@ from telco.kernel.ids import AccountId, AccountRef, ContractId
 SYSTEM = "system:documents"
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 Make = Callable[[Connection, str], Awaitable[Draft]]
 """Makes the draft of a source."""
@@ -152,7 +155,7 @@ class Documents:
         Contract: PSC-1.1.12
         """
         self._check(period)
-        return await self._issue(
+        return await self._issue_read(
             f"statement:{request_id}",
             lambda c, s: self._drafts.statement(c, account, period, s, self._today()),
             actor,
@@ -165,7 +168,7 @@ class Documents:
             DocumentPeriodError, AccountOwnerUnknownError, RequisitesMissingError, DocumentTooLongError
         """
         self._check(period)
-        return await self._issue(
+        return await self._issue_read(
             f"reconciliation:{request_id}",
             lambda c, s: self._drafts.reconciliation(c, account, period, s, self._today()),
             actor,
@@ -193,26 +196,25 @@ class Documents:
             DocumentUnchangedError: the new one would say the same.
         """
 
-        async def body(connection: Connection) -> Issued:
-            await store.lock_source(connection, f"correction:{document_id}")
-            row = await connection.fetchrow(Q.document, document_id)
-            if row is None:
-                raise DocumentUnknownError(document_id=document_id)
-            wrong = store.issued_of(row)
-            if wrong.corrected_by is not None:
-                raise DocumentCorrectedError(number=wrong.number)
+        async def made(connection: Connection) -> tuple[Document, Draft]:
+            wrong = await self._correctable(connection, document_id)
             old = await self._read(connection, document_id)
-            reference = Reference(int(document_id), old.kind, old.number, old.issued_on, reason)
-            made = await self._again(connection, wrong, old)
             draft = replace(
-                made,
+                await self._again(connection, wrong, old),
                 source=f"correction:{document_id}",
                 issued_on=self._today(),
                 number=None,
-                corrects=reference,
+                corrects=Reference(int(document_id), old.kind, old.number, old.issued_on, reason),
             )
-            if _says_the_same(old, draft):
-                raise DocumentUnchangedError(number=old.number)
+            return old, draft
+
+        old, draft = await self._snapshot(made)
+        if _says_the_same(old, draft):
+            raise DocumentUnchangedError(number=old.number)
+
+        async def body(connection: Connection) -> Issued:
+            await store.lock_source(connection, f"correction:{document_id}")
+            await self._correctable(connection, document_id)
             issued = await self._write(connection, draft, actor)
             await audit.record(
                 connection,
@@ -226,6 +228,15 @@ class Documents:
             return issued
 
         return await self._database.transact("documents.correct", body)
+
+    async def _correctable(self, connection: Connection, document_id: DocumentId) -> Issued:
+        row = await connection.fetchrow(Q.document, document_id)
+        if row is None:
+            raise DocumentUnknownError(document_id=document_id)
+        wrong = store.issued_of(row)
+        if wrong.corrected_by is not None:
+            raise DocumentCorrectedError(number=wrong.number)
+        return wrong
 
     async def _again(self, connection: Connection, wrong: Issued, old: Document) -> Draft:
         """Make the draft of an issued document anew, of the same invoice or the same account and period."""
@@ -251,6 +262,26 @@ class Documents:
         return await self._database.transact(
             "documents.issue", lambda connection: self._issue_in(connection, source, make, actor)
         )
+
+    async def _issue_read(self, source: str, make: Make, actor: str) -> Issued:
+        """Issue a document of sums that other commands change: they are read in one snapshot, then it is written."""
+        row = await self._database.fetchrow(Q.document_by_source, source)
+        if row is not None:
+            return store.issued_of(row)
+        draft = await self._snapshot(lambda connection: make(connection, source))
+
+        async def made(_connection: Connection, _source: str) -> Draft:
+            return draft
+
+        return await self._issue(source, made, actor)
+
+    async def _snapshot(self, read: Callable[[Connection], Awaitable[T]]) -> T:
+        """Let every statement of `read` see the database as it is at the first."""
+        async with (
+            self._database.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            return await read(connection)
 
     async def _issue_in(self, connection: Connection, source: str, make: Make, actor: str) -> Issued:
         await store.lock_source(connection, source)

@@ -282,13 +282,13 @@ class Invoicing:
 
     # Reading
 
-    async def invoice(self, invoice_id: InvoiceId) -> Invoice:
-        """Read an invoice.
+    async def invoice(self, invoice_id: InvoiceId, conn: Connection | None = None) -> Invoice:
+        """Read an invoice; on `conn`, as its transaction sees it.
 
         Raises:
             InvoiceUnknownError
         """
-        row = await self._database.fetchrow(Q.invoice, invoice_id)
+        row = await (conn or self._database).fetchrow(Q.invoice, invoice_id)
         if row is None:
             raise InvoiceUnknownError(invoice=str(invoice_id))
         return store.invoice_of(row)
@@ -298,19 +298,22 @@ class Invoicing:
         row = await self._database.fetchrow(Q.invoice_by_number, number.strip().upper())
         return None if row is None else store.invoice_of(row)
 
-    async def lines(self, invoice_id: InvoiceId) -> list[InvoiceLine]:
+    async def lines(self, invoice_id: InvoiceId, conn: Connection | None = None) -> list[InvoiceLine]:
         """What an invoice charges, line by line."""
-        return [store.line_of(row) for row in await self._database.fetch(Q.invoice_lines, invoice_id)]
+        return [store.line_of(row) for row in await (conn or self._database).fetch(Q.invoice_lines, invoice_id)]
 
-    async def of_account(self, account: AccountRef, limit: int, before: InvoiceId | None = None) -> list[Invoice]:
+    async def of_account(
+        self, account: AccountRef, limit: int, before: InvoiceId | None = None, conn: Connection | None = None
+    ) -> list[Invoice]:
         """An account's invoices, the newest first, from before the invoice `before` on."""
-        rows = await self._database.fetch(Q.invoices_of_account, *account, before or LAST_INVOICE, limit)
+        source = conn or self._database
+        rows = await source.fetch(Q.invoices_of_account, *account, before or LAST_INVOICE, limit)
         return [store.invoice_of(row) for row in rows]
 
     async def open_invoices(self, account: AccountRef, conn: Connection | None = None) -> list[Invoice]:
         """What is to be paid, the oldest debt first; on `conn`, as its transaction sees it."""
-        source = self._database if conn is None else conn
-        return [store.invoice_of(row) for row in await source.fetch(Q.open_invoices, *account)]
+        rows = await (conn or self._database).fetch(Q.open_invoices, *account)
+        return [store.invoice_of(row) for row in rows]
 
     async def due(self, account: AccountRef) -> AmountDue:
         """Say what an account owes in all, what of it is invoiced and what is overdue.
