@@ -39,7 +39,8 @@ details > summary { cursor: pointer; color: var(--accent); margin-top: .75rem; }
 
 _INTRODUCTION = """
 <p>Send <code>Authorization: Bearer telco_...</code> with every call; <code>telco staff add NAME --role ROLE</code>
-makes a key. The examples below read it from the shell: <code>export API_KEY=telco_...</code></p>
+makes a key. The examples below read it and the service's address from the shell: <code>export API_KEY=telco_...</code>
+and <code>export API={api}</code></p>
 <p>Amounts are strings in tenge with two decimals. Times are RFC 3339. A command that moves money or makes something
 takes an <code>Idempotency-Key</code>, 1 to 100 letters, digits or .:_- of your choice: repeat the call with the same
 key as often as you like, it happens once and is answered as the first time. <code>X-Ground</code> says why you read or
@@ -51,6 +52,8 @@ en); <a href="/problems">all codes</a>. The machine-readable description is
 """
 
 
+_ANY_ADDRESS = "http://127.0.0.1:8080"
+"""Shown where the document's server is relative: the address of the demo."""
 _REPEATED = re.compile(r"\^(?:(?P<digit>\\d)|\[(?P<first>[0-9A-Za-z])[^\]]*\])\{(?P<count>\d+)(?:,\d+)?\}\$")
 """A pattern that repeats one class of characters, such as ``^[0-9a-f]{64}$``: an example of it is easily made."""
 
@@ -58,12 +61,14 @@ _REPEATED = re.compile(r"\^(?:(?P<digit>\\d)|\[(?P<first>[0-9A-Za-z])[^\]]*\])\{
 def page(api: Api, document: dict[str, Any]) -> str:
     """Make the page of all routes, from the same OpenAPI document that programs read."""
     chapters = openapi.tags(api)
+    server = document["servers"][0]["url"]
+    introduction = _INTRODUCTION.replace("{api}", escape(_ANY_ADDRESS if server == "/" else server))
     return _frame(
         api.title,
         "".join(
             (
                 f"<header><h1>{escape(api.title)} <span class=soft>{escape(api.version)}</span></h1>",
-                f"<p>{escape(api.description)}</p>{_INTRODUCTION}</header><main><nav>",
+                f"<p>{escape(api.description)}</p>{introduction}</header><main><nav>",
                 *(_contents(api, chapter) for chapter in chapters),
                 "</nav>",
                 *(part for chapter in chapters for part in _chapter(api, chapter, document)),
@@ -86,7 +91,7 @@ def problems(kinds: Iterable[type[DomainError]]) -> str:
 
 
 def curl(route: Route, document: dict[str, Any]) -> str:
-    """Make a command that calls the route and can be pasted as it is, given ``API_KEY``."""
+    """Make a command that calls the route and can be pasted as it is, given ``API`` and ``API_KEY``."""
     operation = document["paths"][route.path][route.method.lower()]
     path, query = route.path, []
     for parameter in operation["parameters"]:
@@ -95,10 +100,10 @@ def curl(route: Route, document: dict[str, Any]) -> str:
             path = path.replace(f"{{{parameter['name']}}}", value)
         elif parameter["in"] == "query" and parameter["required"]:
             query.append(f"{parameter['name']}={value}")
-    url = document["servers"][0]["url"] + path + ("?" + "&".join(query) if query else "")
-    lines = ["curl -sS" + (f" -X {route.method}" if route.method not in ("GET", "POST") else "") + f" '{url}'"]
+    url = "$API" + path + ("?" + "&".join(query) if query else "")
+    lines = ["curl -sS" + (f" -X {route.method}" if route.method not in ("GET", "POST") else "") + f' "{url}"']
     if route.method == "POST" and route.body is None:
-        lines[0] = f"curl -sS -X POST '{url}'"
+        lines[0] = f'curl -sS -X POST "{url}"'
     if route.roles != PUBLIC:
         lines.append('-H "Authorization: Bearer $API_KEY"')
     if route.idempotent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from aiohttp import web
@@ -20,33 +21,27 @@ _NO_SCRIPTS = (
 
 
 def add_routes(app: web.Application, api: Api, health: Health, public_url: str | None) -> None:
-    """Serve the documents of `api` and the state of the process."""
-    documents: dict[str, tuple[bytes, str]] = {}
+    """Serve the documents of `api`, made once whatever address they are asked for at, and the state of the process."""
 
-    def made(request: web.Request) -> tuple[bytes, str]:
-        """Make the documents once for each address the service is known by, a few at most."""
-        url = public_url or f"{request.scheme}://{request.host}"
-        if url not in documents:
-            if len(documents) >= 8:
-                documents.clear()
-            document = openapi.build(api, url)
-            documents[url] = (to_json(document), docs.page(api, document))
-        return documents[url]
+    @cache
+    def made() -> tuple[bytes, bytes]:
+        document = openapi.build(api, public_url or "/")
+        return to_json(document), docs.page(api, document).encode()
 
-    async def openapi_json(request: web.Request) -> web.Response:
-        return web.Response(body=made(request)[0], content_type="application/json")
+    async def openapi_json(_request: web.Request) -> web.Response:
+        return web.Response(body=made()[0], content_type="application/json")
 
-    async def docs_page(request: web.Request) -> web.Response:
-        return _html(made(request)[1])
+    async def docs_page(_request: web.Request) -> web.Response:
+        return _html(made()[1])
 
     async def problem_list(_request: web.Request) -> web.Response:
-        return _html(docs.problems(DomainError.registry.values()))
+        return _html(docs.problems(DomainError.registry.values()).encode())
 
     async def problem_page(request: web.Request) -> web.Response:
         kind = DomainError.registry.get(request.match_info["code"])
         if kind is None:
             raise RouteNotFoundError
-        return _html(docs.problems([kind]))
+        return _html(docs.problems([kind]).encode())
 
     app.router.add_get("/openapi.json", openapi_json)
     app.router.add_get("/docs", docs_page)
@@ -57,8 +52,9 @@ def add_routes(app: web.Application, api: Api, health: Health, public_url: str |
     app.router.add_get("/ready", _readiness(health))
 
 
-def _html(text: str) -> web.Response:
-    return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": _NO_SCRIPTS})
+def _html(page: bytes) -> web.Response:
+    headers = {"Content-Security-Policy": _NO_SCRIPTS}
+    return web.Response(body=page, content_type="text/html", charset="utf-8", headers=headers)
 
 
 async def _alive(_request: web.Request) -> web.Response:

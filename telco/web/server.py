@@ -67,7 +67,7 @@ def create_app(
     Args:
         pepper: keys the digests of API keys and of idempotent requests; a secret of the installation.
         health: the checks of ``/ready``; empty by default.
-        public_url: how callers reach the service, for the documents; the request's own address by default.
+        public_url: how callers reach the service, for the documents; by default they name none.
     """
     limits = limits or Limits()
     health = health or Health()

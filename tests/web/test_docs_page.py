@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from telco.kernel.errors import DomainError
 from telco.web import docs, openapi
@@ -21,7 +22,8 @@ async def test_every_command_of_the_page_works(site: Site) -> None:
     document = openapi.build(api, site.server.url)
     for route in api:
         role = min(route.roles, default=Role.CLERK)
-        status, answer = await run(docs.curl(route, document), {"API_KEY": site.keys[role]}, site.client)
+        variables = {"API": site.server.url, "API_KEY": site.keys[role]}
+        status, answer = await run(docs.curl(route, document), variables, site.client)
         expected = 500 if route.path == "/v1/broken" else route.status
         assert status == expected, (route.template, answer)
 
@@ -34,7 +36,22 @@ async def test_the_page_shows_every_route_and_its_errors(site: Site) -> None:
         assert route.summary in page
     assert "sample_too_poor" in page
     assert "The second paragraph says more." in page
-    assert f"curl -sS &#x27;{site.server.url}/v1/top-ups" in page
+    assert "curl -sS &quot;$API/v1/top-ups" in page
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
+async def test_the_documents_are_the_same_at_every_address(site: Site, path: str) -> None:
+    """Made once: callers name hosts as they like, and the documents name none of them."""
+    answers = set()
+    for host in ("a.example", "b.example", "evil'><script>"):
+        async with site.client.get(site.server.url + path, headers={"Host": host}) as response:
+            answers.add(await response.text())
+    assert len(answers) == 1
+
+
+async def test_the_openapi_document_is_relative_to_where_it_is_read(site: Site) -> None:
+    async with site.client.get(site.server.url + "/openapi.json") as response:
+        assert (await response.json())["servers"] == [{"url": "/"}]
 
 
 async def test_the_page_needs_nothing_from_elsewhere(site: Site) -> None:
@@ -48,7 +65,6 @@ async def test_the_page_needs_nothing_from_elsewhere(site: Site) -> None:
 
 
 async def test_hostile_words_are_shown_not_run() -> None:
-    """Descriptions come from code and the Host header from anybody."""
 
     async def handler(request: ApiRequest) -> None:
         """<img src=x onerror=alert(1)>"""
