@@ -32,8 +32,8 @@ _ENTRY = re.compile(
     re.ASCII,
 )
 _IBAN = re.compile(r"(?<![0-9A-Z])KZ\d{2}[0-9A-Z]{16}(?![0-9A-Z])", re.ASCII)
-_PAYER_ID = re.compile(r"(?:ИИН|БИН|ЖСН|БСН|IIN|BIN|IDN)[\W_]{0,3}(\d{12})(?!\d)", re.IGNORECASE)
-_SUBFIELDS = re.compile(r"\d{3}\?")
+_PAYER_ID = re.compile(r"(?:ИИН|БИН|ЖСН|БСН|IIN|BIN|IDN)[\W_]{0,3}([0-9]{12})(?!\d)", re.IGNORECASE)
+_SUBFIELDS = re.compile(r"\d{3}\?", re.ASCII)
 _SUBFIELD = re.compile(r"\?(\d{2})", re.ASCII)
 _PURPOSE = {*range(20, 30), *range(60, 64)}
 _SKIPPED = {"21", "64", "65"}

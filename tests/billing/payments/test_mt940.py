@@ -78,6 +78,13 @@ def test_a_text_goes_on_in_lines_and_subfields() -> None:
     assert (document.payer_id, document.payer_name) == (PERSON, f"ИИН {PERSON} Аскаров")
 
 
+def test_digits_of_other_scripts_are_no_number() -> None:
+    other = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
+    text = f"{'166'.translate(other)}?20ИИН {PERSON.translate(other)} за {NUMBER}"
+    [document] = parse_mt940(statement(f":61:260301C5,NTRF1\r\n:86:{text}", closing="C5,").encode()).documents
+    assert (document.payer_id, document.purpose) == ("", text)
+
+
 @pytest.mark.parametrize(("entry", "booked"), [("2512310102", date(2026, 1, 2)), ("2601011231", date(2025, 12, 31))])
 def test_the_day_of_booking_is_the_nearest(entry: str, booked: date) -> None:
     [document] = parse_mt940(statement(f":61:{entry}C5,NTRF1", closing="C5,").encode()).documents
