@@ -25,7 +25,8 @@ from telco.billing.collection.schemas import (
 )
 from telco.billing.collection.service import Collection
 from telco.billing.errors import RequestReusedError
-from telco.billing.invoicing.errors import CreditTooHighError
+from telco.billing.invoicing.errors import CreditTooHighError, InvoiceUnknownError
+from telco.billing.invoicing.model import InvoiceId
 from telco.subscribers.errors import SubscriberUnknownError
 from telco.subscribers.service import Subscribers
 from telco.web.api import Api, ApiRequest
@@ -87,6 +88,17 @@ def _objection_routes(api: Api, collection: Collection) -> None:
         )
         return ObjectionOut.of(objection)
 
+    async def register_for_invoice(request: ApiRequest, invoice_id: Id, body: ObjectionIn) -> ObjectionOut:
+        """Also before it is due: an unpaid invoice is a debt from then on."""
+        objection = await collection.objections.register_for_invoice(
+            InvoiceId(invoice_id),
+            body.body,
+            channel=body.channel,
+            author=request.actor.actor,
+            request_id=request.operation_id,
+        )
+        return ObjectionOut.of(objection)
+
     async def waiting(_: ApiRequest, after: After = 0, limit: Limit = 100) -> ObjectionsOut:
         """From beyond the id `after`."""
         found = await collection.objections.waiting(after, limit)
@@ -100,17 +112,27 @@ def _objection_routes(api: Api, collection: Collection) -> None:
         )
         return ObjectionOut.of(decided)
 
+    declared = {
+        "roles": {Role.CLERK, Role.ACCOUNTANT, Role.SUPERVISOR},
+        "body": ObjectionIn,
+        "response": ObjectionOut,
+        "status": 201,
+        "idempotent": True,
+        "tags": _DEBTS,
+    }
+    refused = [e.DebtClosedError, e.ObjectionOpenError, RequestReusedError]
     api.post(
         "/v1/collection/debts/{debt_id}/objections",
-        roles={Role.CLERK, Role.ACCOUNTANT, Role.SUPERVISOR},
-        body=ObjectionIn,
-        response=ObjectionOut,
-        status=201,
-        idempotent=True,
-        errors=[e.DebtUnknownError, e.DebtClosedError, e.ObjectionOpenError, RequestReusedError],
+        errors=[e.DebtUnknownError, *refused],
         summary="Register an objection",
-        tags=_DEBTS,
+        **declared,
     )(register)
+    api.post(
+        "/v1/invoices/{invoice_id}/objections",
+        errors=[InvoiceUnknownError, *refused],
+        summary="Register an objection to an invoice",
+        **declared,
+    )(register_for_invoice)
     api.get(
         "/v1/collection/objections",
         roles=_READERS,

@@ -23,7 +23,7 @@ from telco.billing.collection.store import Q
 from telco.billing.errors import RequestReusedError
 from telco.billing.invoicing.arrears import Arrears
 from telco.billing.invoicing.credit_notes import CreditNotes
-from telco.billing.invoicing.model import InvoiceId
+from telco.billing.invoicing.model import Bill, InvoiceId
 from telco.db import audit
 from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
@@ -76,6 +76,29 @@ class Objections:
 
         return await self._database.transact("collection.object", body)
 
+    async def register_for_invoice(
+        self, invoice_id: InvoiceId, text: str, *, channel: str, author: str, request_id: str
+    ) -> Objection:
+        """Register an objection to an invoice, due or not; the same request again registers nothing.
+
+        Raises:
+            InvoiceUnknownError, ObjectionOpenError
+            DebtClosedError: nothing of it is unpaid.
+            RequestReusedError: the request objected to another debt.
+
+        Contract: PSC-3.1.4-1
+        """
+
+        async def body(connection: Connection) -> Objection:
+            number = await self._arrears.number(connection, invoice_id)
+            await self._enrol(connection, await self._arrears.bills(connection, [invoice_id]))
+            debt = await store.lock_of_invoice(connection, invoice_id)
+            if debt is None:
+                raise DebtClosedError(number=number, state=DebtState.PAID)
+            return await self._register(connection, debt, text, channel, author, request_id)
+
+        return await self._database.transact("collection.object", body)
+
     async def register_all(
         self, account: AccountRef, text: str, *, channel: str, author: str, request_id: str
     ) -> Sequence[Debt]:
@@ -87,9 +110,7 @@ class Objections:
         """
 
         async def body(connection: Connection) -> list[Debt]:
-            bills = await self._arrears.bills_of(connection, account)
-            posts = [rules.first_posting(bill.due_on) for bill in bills]
-            await store.enrol(connection, bills, posts, now=self._clock.now())
+            await self._enrol(connection, await self._arrears.bills_of(connection, account))
             debts = await store.lock_of_account(connection, account)
             waiting = await store.disputed(connection, [debt.debt_id for debt in debts])
             for debt in debts:
@@ -105,6 +126,11 @@ class Objections:
             debts = await connection.fetch(Q.open_of_account, *account)
             bills = await self._arrears.bills_of(connection, account)
         return sorted({*(row["number"] for row in debts), *(bill.number for bill in bills)})
+
+    async def _enrol(self, connection: Connection, bills: Sequence[Bill]) -> None:
+        """Begin the debts of unpaid invoices, those that are not due yet included."""
+        posts = [rules.first_posting(bill.due_on) for bill in bills]
+        await store.enrol(connection, bills, posts, now=self._clock.now())
 
     async def _register(
         self, connection: Connection, debt: Debt, text: str, channel: str, author: str, request_id: str

@@ -73,6 +73,10 @@ select * from collection.debt where shard = $1 and account_id = $2 and state = '
 -- One debt.
 select * from collection.debt where debt_id = $1 for update;
 
+-- name: lock_of_invoice
+-- The debt of an invoice.
+select * from collection.debt where invoice_id = $1 for update;
+
 -- name: lock_overdue
 -- Open overdue debts from beyond an id; those that another transaction holds are left to it.
 select * from collection.debt where state = 'open' and case_id is not null and debt_id > $1

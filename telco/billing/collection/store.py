@@ -26,7 +26,7 @@ from telco.billing.collection.model import (
     Terms,
 )
 from telco.billing.collection.rules import Decision
-from telco.billing.invoicing.model import Bill, Change
+from telco.billing.invoicing.model import Bill, Change, InvoiceId
 from telco.db import queries
 from telco.db.pool import Connection, Record
 from telco.kernel.ids import AccountId, AccountRef, SubscriberId
@@ -109,6 +109,11 @@ async def lock_overdue(conn: Connection, after: int, limit: int) -> list[Debt]:
 
 async def lock_debt(conn: Connection, debt_id: int) -> Debt | None:
     row = await conn.fetchrow(Q.lock_debt, debt_id)
+    return None if row is None else debt_of(row)
+
+
+async def lock_of_invoice(conn: Connection, invoice_id: InvoiceId) -> Debt | None:
+    row = await conn.fetchrow(Q.lock_of_invoice, invoice_id)
     return None if row is None else debt_of(row)
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from datetime import date
 
+from telco.billing.invoicing.errors import InvoiceUnknownError
 from telco.billing.invoicing.model import Bill, Change, InvoiceId, Standing
 from telco.billing.invoicing.rules import PENALTY
 from telco.db import queries
@@ -34,6 +35,17 @@ class Arrears:
     async def bills_of(self, conn: Connection, account: AccountRef) -> list[Bill]:
         """Read an account's invoices that are unpaid, whether they are due or not."""
         return [_bill_of(row) for row in await conn.fetch(_Q.unpaid_of_account, *account, PENALTY)]
+
+    async def number(self, conn: Connection, invoice_id: InvoiceId) -> str:
+        """Read the number of an invoice.
+
+        Raises:
+            InvoiceUnknownError
+        """
+        number: str | None = await conn.fetchval(_Q.number, invoice_id)
+        if number is None:
+            raise InvoiceUnknownError(invoice=str(invoice_id))
+        return number
 
     async def standings(self, conn: Connection, invoice_ids: Collection[int]) -> dict[int, Standing]:
         """Read what of invoices is open, with every change by its day in Kazakhstan."""

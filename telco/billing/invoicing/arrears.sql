@@ -25,6 +25,10 @@ from invoicing.open_amount o join invoicing.invoice i using (invoice_id)
 where o.open_tiyn > 0 and o.shard = $1 and o.account_id = $2
 order by o.invoice_id;
 
+-- name: number
+-- The number printed on an invoice.
+select number from invoicing.invoice where invoice_id = $1;
+
 -- name: standings
 -- What of invoices is open.
 select invoice_id, open_tiyn from invoicing.open_amount where invoice_id = any($1::bigint[]);

@@ -91,6 +91,21 @@ async def test_an_objection_is_registered_and_decided(desk: Desk) -> None:
     assert [step["step"] for step in details["steps"]] == ["remind_before", "remind_after", "notice"]
 
 
+@pytest.mark.clause("PSC-3.1.4-1")
+async def test_an_objection_names_the_invoice(desk: Desk) -> None:
+    """A clerk has the invoice in his hand, not the debt."""
+    _, debts = await desk.call(Role.CLERK, "GET", f"/v1/subscribers/{desk.debtor.msisdn}/debts")
+    debt = debts["debts"][-1]
+    _, invoice = await desk.call(Role.CLERK, "GET", f"/v1/invoice-numbers/{debt['number']}")
+    path = f"/v1/invoices/{invoice['invoice']['invoice_id']}/objections"
+    said = {"body": "the calls are not mine", "channel": "office"}
+    status, objection = await desk.call(Role.CLERK, "POST", path, json=said)
+    assert (status, objection["debt_id"]) == (201, debt["debt_id"])
+    assert (await desk.call(Role.CASHIER, "POST", path, "b", json=said))[0] == 403
+    status, problem = await desk.call(Role.CLERK, "POST", "/v1/invoices/1000000/objections", "c", json=said)
+    assert (status, problem["code"]) == (404, "invoice_unknown")
+
+
 @pytest.mark.clause("PSC-3.1.4")
 async def test_the_lists_of_a_day(desk: Desk) -> None:
     await desk.office.daily(date(2026, 7, 1))

@@ -16,7 +16,7 @@ from telco.billing.collection.errors import (
 )
 from telco.billing.collection.model import DebtKind, DebtState, Objection
 from telco.billing.errors import RequestReusedError
-from telco.billing.invoicing.errors import CreditTooHighError
+from telco.billing.invoicing.errors import CreditTooHighError, InvoiceUnknownError
 from telco.billing.invoicing.model import InvoiceId
 from telco.db.pool import Connection
 from telco.kernel.money import Tiyn, tenge
@@ -243,6 +243,33 @@ async def test_credit_notes_and_payments_of_an_account_wait_in_one_order(office:
     assert [retries(name) for name in names] == before
     [left] = await world.invoicing.open_invoices(subscriber.account)
     assert left.open_amount == tenge("7790")
+
+
+@pytest.mark.clause("PSC-3.1.4-1", "PSC-1.1.17")
+async def test_staff_register_an_objection_to_an_invoice(office: Office) -> None:
+    """On 10 April to one that is due on 2 May: once, by the same request; of it alone; not when it is paid."""
+    subscriber, other = await office.debtor(), await office.debtor()
+    await office.daily(date(2026, 4, 10))
+    [invoice] = await office.world.invoicing.open_invoices(subscriber.account)
+
+    async def register(request_id: str, invoice_id: InvoiceId = invoice.invoice_id) -> Objection:
+        return await office.collection.objections.register_for_invoice(
+            invoice_id, "not mine", channel="office", author="staff:clerk", request_id=request_id
+        )
+
+    first, again = await asyncio.gather(register("a"), register("a"))
+    assert (first, first.in_time) == (again, True)
+    with pytest.raises(ObjectionOpenError):
+        await register("b")
+    with pytest.raises(InvoiceUnknownError):
+        await register("c", InvoiceId(10**15))
+    assert await office.collection.register.of_account(other.account, 10) == []
+    [paid] = await office.world.invoicing.open_invoices(other.account)
+    await office.pay(other, "8990")
+    with pytest.raises(DebtClosedError):
+        await register("d", paid.invoice_id)
+    await office.pay(subscriber, "8990")
+    assert await register("a") == first
 
 
 @pytest.mark.clause("PSC-3.1.4-1", "PSC-5.4")
