@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
-OUR_ACCOUNT: Final = "KZ12345KZT1234567890"
+OUR_ACCOUNT: Final = "KZ87345KZT1234567890"
 PAYERS_ACCOUNT: Final = "KZ83765KZT0987654321"
 CLOSED_ACCOUNT: Final = "KZ73722C000022222222"
 """What is sent there comes back."""

@@ -16,10 +16,10 @@ import pytest
 
 from telco.billing.payments.model import BankForm
 from telco.billing.payments.statements import parse_statement
-from telco.billing.refunds.rules import parse_iban
+from telco.kernel.iban import parse_iban
 from telco.lab.bank import LabBank, OrdersRefusedError
 
-OURS, THEIRS, CLOSED = "KZ12345KZT1234567890", "KZ86125KZT5004100100", "KZ86125KZT5004100100"
+OURS, THEIRS, CLOSED = "KZ87345KZT1234567890", "KZ86125KZT5004100100", "KZ86125KZT5004100100"
 DAY, BACK = date(2026, 3, 2), date(2026, 3, 4)
 
 

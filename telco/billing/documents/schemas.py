@@ -62,7 +62,7 @@ class BankIn(ApiModel):
 
     name: WordsIn
     iban: Annotated[
-        str, StringConstraints(pattern=r"^KZ[0-9]{2}[0-9A-Z]{16}$"), Field(examples=["KZ12345KZT1234567890"])
+        str, StringConstraints(pattern=r"^KZ[0-9]{2}[0-9A-Z]{16}$"), Field(examples=["KZ87345KZT1234567890"])
     ]
     """The account (IIK)."""
     bik: Bik

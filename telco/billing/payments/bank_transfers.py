@@ -40,6 +40,7 @@ from telco.db.pool import Connection, Database, Record
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
 from telco.kernel.errors import DomainError
+from telco.kernel.iban import parse_iban
 
 AT_ONCE = 500
 """Documents credited within the request that brings a file; the job does the rest."""
@@ -66,10 +67,15 @@ class BankTransfers:
         self._explain = explain
 
     async def add_account(self, iban: str, name: str) -> None:
-        """Tell of an account of the operator at a bank; the same again changes its name."""
+        """Tell of an account of the operator at a bank; the same again changes its name.
+
+        Raises:
+            IbanError
+        """
+        account = parse_iban(iban)
         await self._database.transact(
             "payments.add_bank_account",
-            lambda connection: connection.execute(Q.insert_bank_account, iban, name, self._clock.now()),
+            lambda connection: connection.execute(Q.insert_bank_account, account, name, self._clock.now()),
         )
 
     async def take(self, raw: bytes, file_name: str, *, actor: str) -> TakenFile:

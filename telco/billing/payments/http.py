@@ -55,6 +55,7 @@ from telco.billing.payments.schemas import (
 )
 from telco.billing.payments.ways import WaysIn
 from telco.billing.schemas import CardOut
+from telco.kernel.iban import IbanError
 from telco.web.api import Api, ApiRequest
 from telco.web.fields import Day, Id, text
 from telco.web.staff import Role
@@ -210,6 +211,7 @@ def _bank_routes(api: Api, ways: WaysIn) -> None:
         "/v1/bank-accounts",
         roles={Role.ADMIN},
         body=BankAccountIn,
+        errors=[IbanError],
         summary="Add an account of the operator at a bank",
         tags=_BANK,
     )(add_account)

@@ -54,7 +54,7 @@ ProviderCode = Annotated[
 DeskCode = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$"), Field(examples=["almaty-1"], max_length=32)
 ]
-Iban = Annotated[str, StringConstraints(pattern=r"^KZ[0-9]{2}[0-9A-Z]{16}$"), Field(examples=["KZ12345KZT1234567890"])]
+Iban = Annotated[str, StringConstraints(pattern=r"^KZ[0-9]{2}[0-9A-Z]{16}$"), Field(examples=["KZ87345KZT1234567890"])]
 Reason = Annotated[str, text(300, field="reason"), Field(examples=["the payer typed 8701 for 8702"])]
 Named = Annotated[str, text(32, field="payee"), Field(examples=["77011234567"])]
 

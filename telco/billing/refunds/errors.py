@@ -9,14 +9,6 @@ from telco.kernel.i18n import Text
 from telco.kernel.money import Tiyn, json_money
 
 
-class IbanError(DomainError):
-    """`{text}` is not an account at a bank of Kazakhstan: KZ, two check digits and 16 letters or digits."""
-
-    code = "iban_invalid"
-    status = 422
-    text: str
-
-
 class RefundPayeeError(DomainError):
     """A refund by bank names an account, one in cash names none."""
 

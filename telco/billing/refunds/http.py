@@ -31,6 +31,7 @@ from telco.billing.refunds.schemas import (
 )
 from telco.billing.refunds.ways import WaysOut
 from telco.catalog.errors import NoFigureError
+from telco.kernel.iban import IbanError
 from telco.web.api import Api, ApiRequest
 from telco.web.fields import Day, Id
 from telco.web.staff import Role
@@ -88,7 +89,7 @@ def _application_routes(api: Api, ways: WaysOut) -> None:
         errors=[
             e.RefundNotWrittenError,
             e.RefundPayeeError,
-            e.IbanError,
+            IbanError,
             e.NamedMalformedError,
             RequestReusedError,
             e.ApplicantMismatchError,

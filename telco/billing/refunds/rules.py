@@ -5,31 +5,11 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 
-from telco.billing.refunds.errors import IbanError
 from telco.billing.refunds.model import RefundTerms
 from telco.kernel.calendar import add_months
 from telco.kernel.money import Tiyn
 
-_IBAN = re.compile(r"KZ\d{2}[0-9A-Z]{16}", re.ASCII)
 _BIC = re.compile(r"[A-Z]{4}KZ[0-9A-Z]{2}(?:[0-9A-Z]{3})?", re.ASCII)
-
-
-def parse_iban(text: str) -> str:
-    """Read an account at a bank of Kazakhstan: 20 characters whose check digits are right (ISO 13616, modulo 97).
-
-    Raises:
-        IbanError
-    """
-    iban = "".join(text.split()).upper()
-    if _IBAN.fullmatch(iban) is None or _remainder(iban) != 1:
-        raise IbanError(text=text[:40])
-    return iban
-
-
-def _remainder(iban: str) -> int:
-    """The number that the IBAN stands for, its country and check digits at the end, A as 10 to Z as 35, modulo 97."""
-    turned = iban[4:] + iban[:4]
-    return int("".join(str(int(character, 36)) for character in turned)) % 97
 
 
 def is_bic(text: str) -> bool:

@@ -30,7 +30,7 @@ Named = Annotated[str, text(32, field="named"), Field(examples=["77011234567"])]
 IinBin = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$"), Field(examples=["900101300017"])]
 Iban = Annotated[str, StringConstraints(min_length=20, max_length=32), Field(examples=["KZ86125KZT5004100100"])]
 OurIban = Annotated[
-    str, StringConstraints(pattern=r"^KZ[0-9]{2}[0-9A-Z]{16}$"), Field(examples=["KZ12345KZT1234567890"])
+    str, StringConstraints(pattern=r"^KZ[0-9]{2}[0-9A-Z]{16}$"), Field(examples=["KZ87345KZT1234567890"])
 ]
 Bic = Annotated[str, StringConstraints(pattern=r"^[A-Z]{4}KZ[0-9A-Z]{2,5}$"), Field(examples=["HSBKKZKX"])]
 Ground = Annotated[str, text(300, field="ground"), Field(examples=["application 17 of 2 March 2026"])]

@@ -43,6 +43,7 @@ from telco.db import audit, outbox
 from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
+from telco.kernel.iban import parse_iban
 from telco.kernel.ids import AccountRef
 from telco.kernel.money import Tiyn, json_money
 from telco.ledger.service import Ledger
@@ -289,7 +290,7 @@ def _checked(payee: Payee) -> Payee:
         raise RefundPayeeError
     if payee.bic is not None and not rules.is_bic(payee.bic):
         raise RefundPayeeError
-    return payee if payee.iban is None else replace(payee, iban=rules.parse_iban(payee.iban))
+    return payee if payee.iban is None else replace(payee, iban=parse_iban(payee.iban))
 
 
 def _same(refund: Refund, new: NewRefund) -> Refund:

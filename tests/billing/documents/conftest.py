@@ -38,7 +38,7 @@ REQUISITES = {
     "bin": BIN,
     "address": in_three("г. Алматы, ул. Тимирязева, 2"),
     "phone": "+7 727 258 83 00",
-    "bank": {"name": in_three("АО «Банк»"), "iban": "KZ12345KZT1234567890", "bik": "HSBKKZKX", "kbe": "17"},
+    "bank": {"name": in_three("АО «Банк»"), "iban": "KZ87345KZT1234567890", "bik": "HSBKKZKX", "kbe": "17"},
     "vat_certificate": {"series": "60001", "number": "0012345", "issued_on": "2012-08-14"},
     "head": in_three("Директор А. Утегенов"),
     "accountant": in_three("Бухгалтер Г. Избасаркызы"),

@@ -89,7 +89,7 @@ def document(kind: Kind, *, buyer: Buyer = COMPANY, items: tuple[Item, ...] = IT
         case Kind.REFUND_ORDER:
             refund = Refund(
                 Tiyn(1_234_550), "318", date(2026, 2, 27), date(2026, 3, 29), "Айгүл Серікқызы", "900101300017",
-                "KZ12345KZT1234567890", "HSBKKZKX", Words("Шарттың соңы", "Конец договора", "End of the contract"),
+                "KZ87345KZT1234567890", "HSBKKZKX", Words("Шарттың соңы", "Конец договора", "End of the contract"),
             )  # fmt: skip
             return replace(base, buyer=PERSON, period=None, content=refund)
 

@@ -12,8 +12,8 @@ from telco.billing.payments.ways import WaysIn
 from telco.kernel.money import tenge
 from tests.world import PEPPER, World
 
-OUR_ACCOUNT = "KZ12345KZT1234567890"
-OTHER_ACCOUNT = "KZ98765KZT0987654321"
+OUR_ACCOUNT = "KZ87345KZT1234567890"
+OTHER_ACCOUNT = "KZ83765KZT0987654321"
 
 
 class Desk(WaysIn):

@@ -180,6 +180,12 @@ async def test_a_provider_downloads_our_register_and_uploads_its_own(caller: Cal
         assert response.status == 413
 
 
+async def test_an_account_of_ours_is_checked_by_97(caller: Caller) -> None:
+    wrong = {"iban": "KZ12" + OUR_ACCOUNT[4:], "name": "main"}
+    status, refused = await caller.staff(Role.ADMIN, "POST", "/v1/bank-accounts", json=wrong)
+    assert (status, refused["code"]) == (422, "iban_invalid")
+
+
 async def test_staff_take_a_bank_file(caller: Caller) -> None:
     status, _ = await caller.staff(Role.ADMIN, "POST", "/v1/bank-accounts", json={"iban": OUR_ACCOUNT, "name": "main"})
     assert status == 204

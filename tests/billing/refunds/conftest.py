@@ -20,7 +20,7 @@ from telco.subscribers.model import Channel, EndGround, Subscriber, by_system
 from tests.world import CLERK, PEPPER, World
 
 ANNA, BOLAT, CASHIER = "staff:anna", "staff:bolat", "staff:saule"
-OURS = "KZ12345KZT1234567890"
+OURS = "KZ87345KZT1234567890"
 THEIRS = "KZ86125KZT5004100100"
 """A known example of a right IBAN of Kazakhstan."""
 

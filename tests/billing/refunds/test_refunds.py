@@ -9,7 +9,6 @@ import pytest
 from telco.billing.errors import RequestReusedError
 from telco.billing.refunds.errors import (
     ApplicantMismatchError,
-    IbanError,
     NamedMalformedError,
     NoOrdersError,
     PaidOnError,
@@ -22,6 +21,7 @@ from telco.billing.refunds.errors import (
     RefundUnknownError,
 )
 from telco.billing.refunds.model import Payee, PayoutWay, RefundId, RefundKind, RefundState
+from telco.kernel.iban import IbanError
 from telco.kernel.money import tenge
 from telco.subscribers.model import Channel, EndGround
 from tests.billing.refunds.conftest import ANNA, BOLAT, OURS, Office
