@@ -7,8 +7,7 @@ from datetime import datetime
 
 from telco.db import queries
 from telco.db.pool import Connection
-from telco.kernel.i18n import Language
-from telco.kernel.ids import AccountId, AccountRef, ContractId, PartyId, SubscriberId
+from telco.kernel.ids import AccountId, AccountRef, ContractId, PartyId
 from telco.kernel.msisdn import Msisdn
 from telco.subscribers.model import PartyData, PartyKind
 
@@ -17,16 +16,14 @@ _Q = queries.load("telco.subscribers", "addressees.sql")
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """The contract, party and first number of a personal account."""
+    """The contract and party of a personal account, and its first number unless all passed to others."""
 
     account: AccountRef
     contract_id: ContractId
     contract_opened_at: datetime
     party_id: PartyId
     party: PartyData
-    subscriber_id: SubscriberId
-    msisdn: Msisdn
-    language: Language
+    msisdn: Msisdn | None
 
 
 async def addressee(connection: Connection, account: AccountRef) -> Addressee | None:
@@ -47,16 +44,14 @@ async def addressee(connection: Connection, account: AccountRef) -> Addressee | 
             row["email"],
             row["contact_phone"],
         ),
-        SubscriberId(row["subscription_id"]),
-        Msisdn(row["msisdn"]),
-        Language(row["language"]),
+        None if row["msisdn"] is None else Msisdn(row["msisdn"]),
     )
 
 
 async def company_accounts(
     connection: Connection, after: AccountRef | None, since: datetime, limit: int
 ) -> list[AccountRef]:
-    """Return companies' accounts beyond `after`, in order, that had a number in use at `since` or later."""
+    """Return companies' accounts beyond `after`, in order, of contracts that were in force at `since` or later."""
     shard, account_id = after or (-1, 0)
     rows = await connection.fetch(_Q.company_accounts, shard, account_id, since, limit)
     return [AccountRef(row["shard"], AccountId(row["account_id"])) for row in rows]

@@ -10,9 +10,11 @@ import pytest
 from telco.billing.documents.model import DutyState, Issued, Kind, Supply
 from telco.billing.documents.service import Search
 from telco.catalog.loader import SourceFile
+from telco.kernel.i18n import Language
 from telco.kernel.money import Tiyn
-from telco.subscribers.model import Subscriber
-from tests.billing.documents.conftest import Office
+from telco.subscribers.model import PartyData, PartyKind, RegistrationSheet, Subscriber
+from tests.billing.documents.conftest import COMPANY_BIN, Office
+from tests.world import CLERK, iin
 
 PLAN_FILE = """
 [[plan]]
@@ -97,6 +99,27 @@ async def test_what_is_on_an_invoice_is_on_no_other_act(office: Office) -> None:
     await office.desk.duties.run()
     [act] = await acts(office)
     assert act.source.count(":") == 1
+
+
+@pytest.mark.clause("PSC-4.5", "PSC-3.1.5.9")
+async def test_a_number_that_passes_to_a_person_leaves_the_act_to_the_company(office: Office) -> None:
+    """116.00 used by the company until 20 March; from then on the number, with 58.00, is a person's own."""
+    company = await prepaid_company(office)
+    await office.use(company, "a", 116_00, "revenue.voice", label="voice.mobile")
+    await office.to(date(2026, 3, 20))
+    taker = PartyData(PartyKind.PERSON, iin(77), "Әлиев Асқар", "Алматы, Абай 10", "a@example.kz", "77771112233")
+    sheet = RegistrationSheet("passed", taker, "kcell-free", Language.RU, CLERK)
+    passed = await office.world.subscribers.accession.re_register(company.subscriber_id, sheet)
+    assert passed.account != company.account
+    await office.use(await office.world.subscribers.get(company.msisdn), "b", 58_00, "revenue.voice")
+    await office.to(date(2026, 4, 1))
+    assert await office.desk.duties.run() == {"done": 1, "failed": 0, "open": 0, "late": 0}
+    [act] = await acts(office)
+    assert (act.account, act.total, act.iin_bin) == (company.account, 116_00, COMPANY_BIN)
+    document, _ = await office.desk.documents.document(act.document_id)
+    assert (document.buyer.name, document.basis.msisdn) == ("ТОО «Ұшқын»", None)
+    await office.to(date(2026, 5, 1))
+    assert (await office.desk.duties.run())["done"] == 0  # nothing of the company's in April
 
 
 async def test_a_person_has_no_act(office: Office) -> None:
