@@ -156,7 +156,7 @@ class Simulation:
         if slot is Slot.NIGHT:
             await news.publish(self._app, day_of(number))
             return []
-        seats = await store.seats(self._app.database)
+        seats = await store.seats(self._app.database, self._clock.now())
         debts = await store.debts(self._app.database) if slot is Slot.DAY else {}
         today = behaviour.Today(
             number, day_of(number), self._clock.now(), self._chance, self._app.catalog.current(), debts

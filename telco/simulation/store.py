@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from telco.catalog.model import Settlement
@@ -54,10 +54,10 @@ async def add_tallies(connection: Connection, day: int, tallies: Mapping[str, in
     await connection.execute(Q.add_tallies, day, list(tallies), list(tallies.values()))
 
 
-async def seats(database: Database) -> Mapping[str, Sequence[Seat]]:
-    """Read every actor's numbers, the oldest first, by IIN or BIN."""
+async def seats(database: Database, now: datetime) -> Mapping[str, Sequence[Seat]]:
+    """Read every actor's numbers as they are at a moment, the oldest first, by IIN or BIN."""
     found: dict[str, list[Seat]] = defaultdict(list)
-    for row in await database.fetch(_WORLD.seats):
+    for row in await database.fetch(_WORLD.seats, now):
         found[row["iin_bin"]].append(_seat(row))
     return found
 

@@ -1,6 +1,7 @@
 -- name: seats
--- Every number that an actor has or had, with what its owner knows of it.
-select p.iin_bin, s.subscription_id, s.msisdn, s.state = 'active' as live, s.settlement, s.brand, s.plan_code,
+-- Every number that an actor has or had, with what its owner knows of it at a moment: one that stops now is not his.
+select p.iin_bin, s.subscription_id, s.msisdn,
+       s.state = 'active' and (s.stop_at is null or s.stop_at > $1) as live, s.settlement, s.brand, s.plan_code,
        s.plan_version, s.plan_state, s.next_fee_at, s.shard, s.account_id, b.balance - b.held as main,
        array(select v.code from subscribers.service v
              where v.subscription_id = s.subscription_id and v.state = 'on' and v.single order by v.code) as services,
