@@ -15,7 +15,7 @@ async def test_a_number_that_stops_at_this_moment_is_nobodys(
 ) -> None:
     """The service takes nothing for it any more: a company that named it in a register would be refused."""
     app, clock = service
-    await simulation.run(1)
+    await simulation.run(4)
     now = clock.now()
     await app.database.fetch("update subscribers.subscription set stop_at = $1 where state = 'active'", now)
     at, before = await store.seats(app.database, now), await store.seats(app.database, now - timedelta(seconds=1))
