@@ -96,13 +96,14 @@ class Drafts:
     # Invoices and acts
 
     async def invoice(self, connection: Connection, invoice_id: InvoiceId, source: str) -> Draft:
-        """An invoice as it was issued, dated as it is and with its own number.
+        """An invoice as it was issued, dated as it is and with its own number; what was paid later is not on it.
 
         Raises:
             InvoiceUnknownError, RequisitesMissingError
         """
         invoice, lines = await self._invoice(connection, invoice_id)
         supply = rules.supply_of(self._items(invoice.period_start, lines), invoice.due_on)
+        supply = replace(supply, advance=await self._invoicing.paid_in_advance(connection, invoice_id))
         issued_on = self._calendar.today(invoice.issued_at)
         draft = await self._of_invoice(connection, Kind.INVOICE, source, invoice, supply, issued_on)
         return replace(draft, number=invoice.number)

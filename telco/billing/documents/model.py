@@ -193,6 +193,8 @@ class Supply:
     """The last day of the settlement term; None for an act."""
     invoice_number: str | None = None
     """The invoice of the same services, on an act."""
+    advance: Tiyn = Tiyn(0)
+    """What of an invoice's gross was paid before it was issued."""
     type: Literal["supply"] = "supply"
 
 

@@ -198,7 +198,7 @@ class Documents:
 
         async def made(connection: Connection) -> tuple[Document, Draft]:
             wrong = await self._correctable(connection, document_id)
-            old = await self._read(connection, document_id)
+            old, _ = await self._read(connection, document_id)
             draft = replace(
                 await self._again(connection, wrong, old),
                 source=f"correction:{document_id}",
@@ -354,17 +354,16 @@ class Documents:
             DocumentUnknownError, DocumentDamagedError
         """
         async with self._database.acquire() as connection:
-            document = await self._read(connection, document_id)
-        return document, canonical.digest(canonical.to_canonical(document)).hex()
+            return await self._read(connection, document_id)
 
-    async def _read(self, connection: Connection, document_id: DocumentId) -> Document:
+    async def _read(self, connection: Connection, document_id: DocumentId) -> tuple[Document, str]:
         row = await connection.fetchrow(Q.document_data, document_id)
         if row is None:
             raise DocumentUnknownError(document_id=document_id)
         if canonical.digest(row["data"]) != row["sha256"]:
             log.error("document_damaged", document_id=document_id)
             raise DocumentDamagedError(document_id=document_id)
-        return canonical.from_canonical(row["data"])
+        return canonical.from_canonical(row["data"]), row["sha256"].hex()
 
     # Render
 

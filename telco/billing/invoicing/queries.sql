@@ -118,6 +118,12 @@ where a.shard = $1 and a.account_id = $2 and a.op_id = $3
 group by a.invoice_id, i.number having sum(a.amount_tiyn) <> 0
 order by a.invoice_id;
 
+-- name: paid_in_advance
+-- What the run itself gave to an invoice in the transaction that issued it.
+select coalesce(sum(a.amount_tiyn), 0)::bigint
+from invoicing.allocation a join invoicing.invoice i using (invoice_id)
+where a.invoice_id = $1 and a.op_id is null and a.amount_tiyn > 0 and a.allocated_at = i.issued_at;
+
 -- name: settled_amount
 -- What a settlement was of.
 select amount_tiyn from invoicing.settlement where shard = $1 and account_id = $2 and op_id = $3;

@@ -298,6 +298,10 @@ class Invoicing:
         row = await self._database.fetchrow(Q.invoice_by_number, number.strip().upper())
         return None if row is None else store.invoice_of(row)
 
+    async def paid_in_advance(self, conn: Connection, invoice_id: InvoiceId) -> Tiyn:
+        """What of an invoice the account's advance paid as it was issued; it never changes. Contract: PSC-4.3.2"""
+        return Tiyn(await conn.fetchval(Q.paid_in_advance, invoice_id))
+
     async def lines(self, invoice_id: InvoiceId, conn: Connection | None = None) -> list[InvoiceLine]:
         """What an invoice charges, line by line."""
         return [store.line_of(row) for row in await (conn or self._database).fetch(Q.invoice_lines, invoice_id)]

@@ -78,6 +78,32 @@ async def test_an_invoice_keeps_its_number_day_and_lines(office: Office) -> None
     assert supply.due_on == invoice.due_on == date(2026, 5, 2)
 
 
+async def test_an_invoice_says_what_the_advance_had_paid_when_it_was_issued(office: Office) -> None:
+    subscriber = await office.company()
+    await office.pay(subscriber, "1000", "before")
+    invoice = await office.invoice(subscriber, date(2026, 4, 2))
+    await office.pay(subscriber, "2000", "after")
+    supply = await supply_of(office, await office.desk.documents.issue_invoice(invoice.invoice_id))
+    assert (supply.gross, supply.advance) == (FEE, tenge(1000))
+
+
+async def test_a_document_of_before_a_field_was_added_keeps_its_hash(office: Office) -> None:
+    subscriber = await office.company()
+    invoice = await office.invoice(subscriber, date(2026, 4, 2))
+    issued = await office.desk.documents.issue_invoice(invoice.invoice_id)
+    await office.world.database.fetch("alter table documents.document disable trigger user")
+    await office.world.database.fetch(
+        "update documents.document set data = d, sha256 = sha256(convert_to(d, 'UTF8'))"
+        " from (select replace(data, '\"advance\":0,', '') as d from documents.document) old"
+    )
+    stored = await office.world.database.fetchval("select encode(sha256, 'hex') from documents.document")
+    document, sha256 = await office.desk.documents.document(issued.document_id)
+    assert stored != issued.sha256
+    assert sha256 == stored
+    assert isinstance(document.content, Supply)
+    assert document.content.advance == 0
+
+
 async def test_the_same_source_is_issued_once(office: Office) -> None:
     """By many at once: one document, and everybody is told of it."""
     subscriber = await office.company()

@@ -10,12 +10,12 @@ import pypdf
 import pytest
 
 from telco.billing.documents import canonical, rules
-from telco.billing.documents.model import Document, Kind, Reconciliation
+from telco.billing.documents.model import Buyer, Document, Kind, Reconciliation, Supply
 from telco.billing.documents.pdf.layouts import to_pdf
 from telco.billing.documents.pdf.sheet import CELL, text_width, wrap
 from telco.kernel.i18n import Language, Translator
 from telco.kernel.money import Tiyn
-from tests.billing.documents.examples import COMPANY, ISSUED, ITEMS, LETTERS, document, item, statement
+from tests.billing.documents.examples import COMPANY, ISSUED, ITEMS, LETTERS, PERSON, document, item, statement
 
 BLANK = "\N{NO-BREAK SPACE}"
 
@@ -75,6 +75,18 @@ def test_an_invoice_says_what_is_owed_and_where_to_pay_it(translator: Translator
         assert text in page, text
 
 
+def test_an_invoice_says_what_was_paid_in_advance_and_what_is_left(translator: Translator) -> None:
+    given = document(Kind.INVOICE)
+    assert isinstance(given.content, Supply)
+    given = replace(given, content=replace(given.content, advance=Tiyn(1_200_000)))
+    [page] = pages(render(given, Language.RU, translator))
+    # 20224.56 - 12000.00 = 8224.56
+    for text in ("20 224,56", "Оплачено авансом", "12 000,00", "8 224,56",
+                 "Восемь тысяч двести двадцать четыре тенге 56 тиын"):  # fmt: skip
+        assert text in page, text
+    assert "Оплачено авансом" not in pages(render(document(Kind.INVOICE), Language.RU, translator))[0]
+
+
 def test_sums_are_written_as_each_language_does(translator: Translator) -> None:
     given = document(Kind.INVOICE)
     assert "20,224.56" in pages(render(given, Language.EN, translator))[0]
@@ -107,6 +119,12 @@ def test_a_reconciliation_says_who_owes_whom(closing: int, said: str, translator
     assert isinstance(given.content, Reconciliation)
     content = replace(given.content, closing=Tiyn(closing))
     assert said in pages(render(replace(given, content=content), Language.RU, translator))[0]
+
+
+@pytest.mark.parametrize(("buyer", "seals"), [(COMPANY, 2), (PERSON, 1)])
+def test_only_companies_have_a_place_for_their_seal(buyer: Buyer, seals: int, translator: Translator) -> None:
+    given = replace(document(Kind.RECONCILIATION), buyer=buyer)
+    assert pages(render(given, Language.RU, translator))[0].count("М.П.") == seals
 
 
 def test_a_refund_order_names_the_payee(translator: Translator) -> None:

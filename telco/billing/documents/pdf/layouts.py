@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from telco.billing.documents.model import (
+    BuyerKind,
     Document,
     Kind,
     Reconciliation,
@@ -47,8 +48,12 @@ def _invoice(writer: Writer, supply: Supply) -> None:
     writer.basis(more, bank=True)
     _supply(writer, supply)
     total = Text("Total to pay, tenge") if supply.gross >= 0 else Text("Invoice lowered by, tenge")
-    writer.sums(_vat_sums(writer, supply), (writer.say(total), Tiyn(abs(supply.gross))))
-    writer.in_words(Text("Amount in words"), Tiyn(abs(supply.gross)))
+    sums, to_pay = _vat_sums(writer, supply), Tiyn(abs(supply.gross - supply.advance))
+    if supply.advance:
+        sums.append((writer.say(Text("Total, tenge")), int(supply.gross)))
+        sums.append((writer.say(Text("Paid in advance")), -int(supply.advance)))
+    writer.sums(sums, (writer.say(total), to_pay))
+    writer.in_words(Text("Amount in words"), to_pay)
     seller = writer.document.seller
     writer.signatures(
         (Text("Head"), seller.head.in_(writer.language)),
@@ -214,7 +219,7 @@ def _reconciliation(writer: Writer, act: Reconciliation) -> None:
     writer.signatures(
         (Text("For the operator"), document.seller.accountant.in_(language)),
         (Text("For the customer"), document.buyer.name),
-        both_seal=True,
+        both_seal=document.buyer.kind is BuyerKind.COMPANY,
     )
 
 
