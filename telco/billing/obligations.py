@@ -10,7 +10,7 @@ from telco.db.pool import Connection
 from telco.kernel.ids import AccountRef
 from telco.kernel.money import Tiyn
 from telco.ledger.service import Ledger
-from telco.subscribers.model import Obligation
+from telco.subscribers.model import Obligation, ObligationKind
 
 
 class OpenObligations:
@@ -31,8 +31,8 @@ class OpenObligations:
         for account in accounts:
             balance = (await self._ledger.balances(account, connection)).main
             if balance < 0:
-                found.append(Obligation("debt", str(account), Tiyn(-balance)))
+                found.append(Obligation(ObligationKind.DEBT, str(account), Tiyn(-balance)))
             owed = await self._trust.owed(connection, account)
             if owed > 0:
-                found.append(Obligation("trust_payment", str(account), owed))
+                found.append(Obligation(ObligationKind.TRUST_PAYMENT, str(account), owed))
         return found + await self._instalments.open_rests(connection, accounts)

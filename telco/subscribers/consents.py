@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import reduce
 
 from telco.db.pool import Connection
+from telco.kernel.i18n import Text
 from telco.kernel.ids import AccountRef, PartyId, SubscriberId
-from telco.kernel.money import json_money
+from telco.kernel.money import format_money
 from telco.subscribers import rules, store, store_records
 from telco.subscribers.contracts import end_subscription
 from telco.subscribers.desk import Desk, Filing, Work
@@ -23,6 +25,7 @@ from telco.subscribers.model import (
     ConsentKind,
     EndGround,
     Obligation,
+    ObligationKind,
     Origin,
 )
 
@@ -118,8 +121,7 @@ class Consents:
         accounts = await store.accounts_of_party(work.conn, party_id)
         owed = await self._obligations(work.conn, [account.account for account in accounts])
         if owed:
-            listed = "; ".join(f"{o.kind} {o.reference} {json_money(o.amount)}" for o in owed)
-            raise ObligationsOpenError(obligations=listed)
+            raise ObligationsOpenError(obligations=reduce(_and, map(_owed, owed)))
 
     async def _end_all(self, work: Work, party_id: PartyId) -> list[str]:
         await store.party(work.conn, party_id, lock=True)
@@ -183,3 +185,18 @@ class Consents:
         async with self._desk.db.acquire() as conn:
             subscription = await store.subscription(conn, subscriber_id)
             return await store_records.has_consent(conn, subscription.party_id, subscriber_id, kind)
+
+
+def _owed(obligation: Obligation) -> Text:
+    said = {"reference": obligation.reference, "money": format_money(obligation.amount)}
+    match obligation.kind:
+        case ObligationKind.DEBT:
+            return Text("debt of the personal account {reference}: {money}", **said)
+        case ObligationKind.TRUST_PAYMENT:
+            return Text("trust payment of the personal account {reference}: {money}", **said)
+        case ObligationKind.DEVICE_INSTALMENTS:
+            return Text("device agreement {reference}: {money}", **said)
+
+
+def _and(those: Text, this: Text) -> Text:
+    return Text("{those}; {this}", those=those, this=this)

@@ -273,7 +273,7 @@ class ObligationsOpenError(DomainError):
     """The consent cannot be withdrawn while obligations are open: {obligations}."""
 
     code = "obligations_open"
-    obligations: str
+    obligations: Text
 
 
 class EditionError(DomainError):

@@ -133,12 +133,21 @@ class ConsentHolder:
     person: bool
 
 
+class ObligationKind(StrEnum):
+    """What is owed."""
+
+    DEBT = "debt"
+    TRUST_PAYMENT = "trust_payment"
+    DEVICE_INSTALMENTS = "device_instalments"
+
+
 @dataclass(frozen=True, slots=True)
 class Obligation:
     """Something that a subscriber still owes the operator: a debt, a device's instalments."""
 
-    kind: str
+    kind: ObligationKind
     reference: str
+    """The personal account, or the number of the device's agreement."""
     amount: Tiyn
 
 

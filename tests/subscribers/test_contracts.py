@@ -11,6 +11,7 @@ from telco.catalog.catalogue import Catalogue
 from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import ManualClock
+from telco.kernel.i18n import Language, Translator
 from telco.kernel.ids import AccountRef
 from telco.kernel.money import tenge
 from telco.ledger.service import Ledger
@@ -32,11 +33,13 @@ from telco.subscribers.model import (
     ConsentKind,
     EndGround,
     Obligation,
+    ObligationKind,
     Origin,
     by_subscriber,
     by_system,
 )
 from telco.subscribers.service import Subscribers
+from telco.web.problem import sentence
 from tests.subscribers.conftest import CLERK, SELF, Office, open_office, person
 
 PAPER = by_subscriber(Channel.OFFICE)
@@ -158,7 +161,7 @@ async def test_without_data_there_is_no_service(office: Office) -> None:
 async def test_a_debtor_cannot_withdraw(
     database: Database, clock: ManualClock, calendar: Calendar, operator: Catalogue, ledger: Ledger
 ) -> None:
-    owed = [Obligation("instalments", "phone 17", tenge("120000"))]
+    owed = [Obligation(ObligationKind.DEVICE_INSTALMENTS, "17", tenge("120000"))]
 
     async def obligations(_conn: Connection, _accounts: Sequence[AccountRef]) -> Sequence[Obligation]:
         return owed
@@ -166,8 +169,17 @@ async def test_a_debtor_cannot_withdraw(
     subscribers = Subscribers(database, clock, calendar, lambda: operator, ledger, obligations=obligations)
     office = await open_office(subscribers, database, ledger)
     accession = await office.accede()
-    with pytest.raises(ObligationsOpenError, match=r"instalments phone 17 120000\.00"):
+    owed.append(Obligation(ObligationKind.DEBT, "0:4", tenge("26980.50")))
+    with pytest.raises(ObligationsOpenError) as refused:
         await subscribers.consents.withdraw(accession.subscriber_id, ConsentKind.PERSONAL_DATA, PAPER)
+    assert [Translator.load().render(sentence(refused.value), language) for language in Language] == [
+        "Міндеттемелер орындалмайынша келісімді қайтарып алуға болмайды:"
+        " 17 бөліп төлеу шарты: 120 000 ₸; 0:4 жеке шотының берешегі: 26 980.50 ₸.",
+        "Согласие нельзя отозвать, пока есть обязательства:"
+        " договор рассрочки 17: 120 000 ₸; долг лицевого счёта 0:4: 26 980.50 ₸.",
+        "The consent cannot be withdrawn while obligations are open:"
+        " device agreement 17: 120 000 ₸; debt of the personal account 0:4: 26 980.50 ₸.",
+    ]
     assert await subscribers.consents.has(accession.subscriber_id, ConsentKind.PERSONAL_DATA)
     # promotions are no service that is owed for
     await subscribers.consents.withdraw(accession.subscriber_id, ConsentKind.MARKETING, SELF)

@@ -19,8 +19,6 @@ RECEIVABLE = "receivable.device"
 """The operator's account on the other side of a device's price."""
 MONEY = ("main",)
 """Devices are paid by the main balance only: never by bonuses or services given in advance."""
-OBLIGATION = "device_instalments"
-"""Kind of the obligation that an open rest is. Contract: PSC-7.2"""
 
 
 class AgreementState(StrEnum):

@@ -5,12 +5,12 @@ Contract: PSC-7.2, PSC-7.4, PSC-7.5, PSC-7.P
 
 from __future__ import annotations
 
-from telco.billing.instalments.model import OBLIGATION, PortOutAnswer, PortOutRefusal
+from telco.billing.instalments.model import PortOutAnswer, PortOutRefusal
 from telco.billing.obligations import OpenObligations
 from telco.db.pool import Database
 from telco.kernel.money import Tiyn, json_money
 from telco.kernel.msisdn import Msisdn
-from telco.subscribers.model import Obligation, by_system
+from telco.subscribers.model import Obligation, ObligationKind, by_system
 from telco.subscribers.service import Subscribers
 
 
@@ -44,9 +44,9 @@ class PortOutCheck:
         async with self._database.acquire() as connection, connection.transaction():
             owed = await self._obligations.of(connection, [subscriber.account])
         kinds = {obligation.kind for obligation in owed}
-        if kinds - {OBLIGATION}:
+        if kinds - {ObligationKind.DEVICE_INSTALMENTS}:
             refusals.append(PortOutRefusal.DEBT)
-        if OBLIGATION in kinds:
+        if ObligationKind.DEVICE_INSTALMENTS in kinds:
             refusals.append(PortOutRefusal.DEVICE_INSTALMENTS)
         return PortOutAnswer(msisdn, tuple(refusals), Tiyn(sum(one.amount for one in owed)), _listed(owed))
 

@@ -26,7 +26,6 @@ from telco.billing.instalments.errors import (
 )
 from telco.billing.instalments.model import (
     MONEY,
-    OBLIGATION,
     RECEIVABLE,
     Agreement,
     AgreementState,
@@ -48,7 +47,7 @@ from telco.kernel.names import clean_text
 from telco.ledger import model as ledger_model
 from telco.ledger.model import Op, Status
 from telco.ledger.service import Ledger
-from telco.subscribers.model import ConsentKind, Obligation, Origin, Subscriber
+from telco.subscribers.model import ConsentKind, Obligation, ObligationKind, Origin, Subscriber
 from telco.subscribers.rules import parse_imei
 from telco.subscribers.service import Subscribers
 
@@ -304,7 +303,10 @@ class Instalments:
 
         Contract: PSC-7.2, PSC-3.2.11
         """
-        return [Obligation(OBLIGATION, number, rest) for number, _, rest in await store.open_rests(conn, accounts)]
+        return [
+            Obligation(ObligationKind.DEVICE_INSTALMENTS, number, rest)
+            for number, _, rest in await store.open_rests(conn, accounts)
+        ]
 
     async def get(self, number: str) -> Standing:
         """Read an agreement with its parts.

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
+from telco.billing.refunds.model import PayoutWay, RefundState
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Text
 from telco.kernel.money import Tiyn, json_money
+
+_STANDS: Mapping[RefundState, Text] = {
+    RefundState.APPLIED: Text("waits for a decision"),
+    RefundState.APPROVED: Text("is approved"),
+    RefundState.REFUSED: Text("is refused"),
+    RefundState.NOTHING_LEFT: Text("ended, for nothing was left"),
+    RefundState.ORDERED: Text("is ordered"),
+    RefundState.PAID: Text("is paid"),
+    RefundState.RETURNED: Text("came back"),
+}
+_HOW: Mapping[PayoutWay, Text] = {
+    PayoutWay.BANK: Text("by the bank"),
+    PayoutWay.CASH: Text("at the cash desk"),
+}
 
 
 class RefundPayeeError(DomainError):
@@ -57,12 +73,16 @@ class RefundOpenError(DomainError):
 
 
 class RefundStateError(DomainError):
-    """The refund {refund_id} is {state}: this cannot be done with it any more, or not yet."""
+    """The refund {refund_id} {stands}: this cannot be done with it any more, or not yet."""
 
     code = "refund_state"
     status = 409
     refund_id: int
-    state: str
+    state: RefundState
+    stands: Text
+
+    def __init__(self, *, refund_id: int, state: RefundState, stands: Text | None = None) -> None:
+        super().__init__(refund_id=refund_id, state=state, stands=stands or _STANDS[state])
 
 
 class RefundSamePersonError(DomainError):
@@ -95,12 +115,16 @@ class RefundTooEarlyError(DomainError):
 
 
 class RefundWayError(DomainError):
-    """The refund {refund_id} is paid by {way}."""
+    """The refund {refund_id} is paid {how}."""
 
     code = "refund_way"
     status = 409
     refund_id: int
-    way: str
+    way: PayoutWay
+    how: Text
+
+    def __init__(self, *, refund_id: int, way: PayoutWay, how: Text | None = None) -> None:
+        super().__init__(refund_id=refund_id, way=way, how=how or _HOW[way])
 
 
 class PaidOnError(DomainError):

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
 
-from telco.billing.refunds.model import RefundTerms
+from telco.billing.refunds.errors import RefundStateError, RefundWayError
+from telco.billing.refunds.model import PayoutWay, RefundState, RefundTerms
 from telco.billing.refunds.rules import compensation_left, is_bic, not_before, pay_by, period_end
+from telco.kernel.i18n import Language, Translator
 from telco.kernel.money import Tiyn, tenge
+from telco.web.problem import sentence
 
 TERMS = RefundTerms(refund_days=30, credit_wait_days=15, compensation_mci=5)
+
+
+@pytest.mark.parametrize("state", RefundState)
+@pytest.mark.parametrize("language", [Language.KK, Language.RU])
+def test_a_refusal_says_in_words_where_a_refund_stands(state: RefundState, language: Language) -> None:
+    refused = sentence(RefundStateError(refund_id=7, state=state))
+    assert not re.search("[a-z]", Translator.load().render(refused, language))
+
+
+@pytest.mark.parametrize("way", PayoutWay)
+@pytest.mark.parametrize("language", [Language.KK, Language.RU])
+def test_a_refusal_says_in_words_how_a_refund_is_paid(way: PayoutWay, language: Language) -> None:
+    refused = sentence(RefundWayError(refund_id=7, way=way))
+    assert not re.search("[a-z]", Translator.load().render(refused, language))
 
 
 def test_a_bic_is_of_a_bank_here() -> None:
