@@ -197,7 +197,14 @@ def _limit_line(asked: LimitRequest) -> Text:
 
 
 async def _months(ctx: Context, _values: Mapping[str, str]) -> Sequence[Choice]:
-    months = ctx.services[Statements].months()
+    """Nobody chooses a month who could not be sent it.
+
+    Raises:
+        EmailOffError, NoEmailError
+    """
+    statements = ctx.services[Statements]
+    await statements.address(ctx.subscriber)
+    months = await statements.months(ctx.subscriber)
     return [
         Choice(str(number), f"{month:%m.%Y}", month.isoformat(), (f"{month:%m.%Y}", f"{month:%m%Y}"))
         for number, month in enumerate(months, start=1)

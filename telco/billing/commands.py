@@ -137,11 +137,12 @@ async def _ask_trust(ctx: Context) -> Answer:
         return Answer(_trust_line(ctx, TrustAnswer(status, terms)))
     return Question(
         Text(
-            "Trust payment {money} for {days} days. Fee {price}, taken with the debt at the next top-up.",
+            "Trust payment {money} for {days} days, fee {price}.",
             money=format_money(terms.amount),
             days=terms.usable_days,
             price=format_money(terms.price),
         ),
+        details=(Text("The fee is taken with the debt at the next top-up."),),
     )
 
 

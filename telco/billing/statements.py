@@ -60,7 +60,7 @@ class StatementTooLongError(DomainError):
 
 
 class StatementPeriodError(DomainError):
-    """Statements are given for the last {months} months."""
+    """Statements are given for the last {months} months, and since you joined."""
 
     code = "statement_period"
     status = 422
@@ -107,10 +107,11 @@ class Statements:
         self._translator = translator
         self._documents = documents
 
-    def months(self) -> list[date]:
-        """The months that can be asked for, this one first, each by its first day."""
+    async def months(self, subscriber: Subscriber) -> list[date]:
+        """The months that can be asked for, this one first, each by its first day: none from before the accession."""
         this = self._calendar.today(self._clock.now()).replace(day=1)
-        return [add_months(this, -back) for back in range(MONTHS)]
+        joined = self._calendar.today(await self._subscribers.acceded_at(subscriber.subscriber_id)).replace(day=1)
+        return [month for back in range(MONTHS) if (month := add_months(this, -back)) >= joined]
 
     async def address(self, subscriber: Subscriber) -> str:
         """The registered e-mail address: a statement goes nowhere else, whoever holds the telephone.
@@ -156,7 +157,7 @@ class Statements:
         Raises:
             StatementPeriodError, StatementTooLongError
         """
-        if month not in self.months():
+        if month not in await self.months(subscriber):
             raise StatementPeriodError(months=MONTHS)
         after = min(add_months(month, 1), self._calendar.today(self._clock.now()) + timedelta(days=1))
         found = await self._ledger.statement_between(

@@ -10,7 +10,7 @@ import pytest
 from pypdf import PdfReader
 
 from telco.billing.invoicing.model import LimitState
-from telco.billing.statements import NoEmailError
+from telco.billing.statements import NoEmailError, StatementPeriodError
 from telco.email.model import Sent
 from telco.email.rules import masked
 from telco.email.service import Email
@@ -280,6 +280,7 @@ async def test_a_statement_in_every_language(
 ) -> None:
     who = await handsets.accede("kcell-start", language)
     assert await handsets.sms(who, f"{word} 1 {yes}") == answer
+    await to_day(handsets, date(2026, 4, 2))
     assert await handsets.page(who, "*111*6*5*2#", "1") == answer  # last month
     assert len(await mails(handsets)) == 2
 
@@ -319,7 +320,9 @@ async def test_a_month_has_its_own_operations_and_no_others(handsets: Handsets) 
 async def test_without_an_address_it_is_said_clearly(handsets: Handsets) -> None:
     who = await handsets.accede()
     await forget_email(handsets, who)
+    assert await handsets.sms(who, "выписка") == "У вас не указан e-mail: зарегистрируйте его в офисе."
     assert await handsets.sms(who, "выписка 1") == "У вас не указан e-mail: зарегистрируйте его в офисе."
+    assert (await handsets.page(who, "*111*6*5#")).startswith("У вас не указан e-mail")
     assert (await handsets.page(who, "*111*6*5*1#")).startswith("У вас не указан e-mail")
     statements = handsets.statements
     found = await handsets.subscribers.get(who.msisdn)
@@ -332,6 +335,7 @@ async def test_without_a_mail_server_it_is_said_and_not_tried_again(handsets: Ha
     who = await handsets.accede("kcell-start")
     handsets.statements._email = Email(handsets.database, handsets.clock, EmailSettings())
     answer = "Письма сейчас не отправляются."
+    assert await handsets.sms(who, "выписка") == answer
     assert await handsets.sms(who, "выписка 1 да") == answer
     assert await handsets.page(who, "*111*6*5*1#") == answer
 
@@ -339,6 +343,16 @@ async def test_without_a_mail_server_it_is_said_and_not_tried_again(handsets: Ha
 async def forget_email(handsets: Handsets, who: Accession) -> None:
     """As of somebody who acceded by a message and has not given an address yet."""
     await handsets.database.fetch("update subscribers.party set email = null where party_id = $1", who.party_id)
+
+
+async def test_months_are_offered_from_the_accession_on(handsets: Handsets) -> None:
+    who = await handsets.accede("kcell-start")  # on 2 March
+    assert await handsets.page(who, "*111*6*5#") == "За какой месяц?\n1 03.2026\n0 Назад"
+    await to_day(handsets, date(2026, 4, 1))
+    assert await handsets.page(who, "*111*6*5#") == "За какой месяц?\n1 04.2026\n2 03.2026\n0 Назад"
+    found = await handsets.subscribers.get(who.msisdn)
+    with pytest.raises(StatementPeriodError):
+        await handsets.statements.send(found, date(2026, 2, 1), Language.RU)
 
 
 async def test_what_cannot_be_asked_for(handsets: Handsets) -> None:

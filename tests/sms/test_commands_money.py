@@ -141,7 +141,7 @@ async def test_five_wrong_codes_an_hour_close_the_command_not_the_number(handset
 async def test_trust_payment_is_given_on_a_yes_and_repaid_by_the_next_top_up(handsets: Handsets) -> None:
     who = await handsets.accede(amount="50")
     handsets.later(days=31)
-    question = "Доверительный платёж 500 ₸ на 3 дн. Плата 75 ₸, спишется вместе с долгом при пополнении."
+    question = "Доверительный платёж 500 ₸ на 3 дн., плата 75 ₸.\nПлата спишется вместе с долгом при пополнении."
     assert (await handsets.sms(who, "доверие")).startswith(question)
     assert await handsets.sms(who, "баланс") == "Баланс: 50 ₸"  # nothing was given yet
     # 2 April at 11:00 plus three days
@@ -155,6 +155,25 @@ async def test_trust_payment_is_given_on_a_yes_and_repaid_by_the_next_top_up(han
     assert await handsets.sms(who, f"карта {code}") == (
         "Баланс пополнен на 1 000 ₸.\nДоверительный платёж погашен: 275 ₸.\nБаланс: 725 ₸"
     )
+
+
+@pytest.mark.clause("PSC-3.1.6")
+@pytest.mark.parametrize(
+    ("language", "asked", "choices", "detail"),
+    [
+        (Language.KK, "Сенім төлемі: 500 ₸, 3 күнге, ақысы 75 ₸.", "1 Иә 2 Жоқ", "Ақысы келесі толтыруда"),
+        (Language.RU, "Доверительный платёж 500 ₸ на 3 дн., плата 75 ₸.", "1 Да 2 Нет", "Плата спишется вместе"),
+        (Language.EN, "Trust payment 500 KZT for 3 days, fee 75 KZT.", "1 Yes 2 No", "The fee is taken"),
+    ],
+)
+async def test_the_trust_payments_question_shows_its_choices_on_its_first_page(
+    handsets: Handsets, language: Language, asked: str, choices: str, detail: str
+) -> None:
+    who = await handsets.accede(language=language, amount="50")
+    handsets.later(days=31)
+    first = await handsets.page(who, "*111*5#")
+    assert first.startswith(f"{asked}\n{choices}\n")
+    assert detail in first or detail in await handsets.page(who, "*111*5#", "9")
 
 
 @pytest.mark.clause("PSC-3.1.6")
