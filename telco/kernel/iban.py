@@ -29,6 +29,11 @@ def parse_iban(text: str) -> str:
     return iban
 
 
+def same_bank(one: str, other: str) -> bool:
+    """Whether two accounts are at one bank: the three digits after the check digits name it."""
+    return one[4:7] == other[4:7]
+
+
 def _remainder(iban: str) -> int:
     """The number that the IBAN stands for, its country and check digits at the end, A as 10 to Z as 35, modulo 97."""
     turned = iban[4:] + iban[:4]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telco.kernel.iban import IbanError, parse_iban
+from telco.kernel.iban import IbanError, parse_iban, same_bank
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,8 @@ def test_a_wrong_digit_or_letter_is_always_found(place: int, character: str) -> 
     if wrong != right and character.isdigit() == right[place].isdigit():
         with pytest.raises(IbanError):
             parse_iban(wrong)
+
+
+def test_an_account_names_its_bank() -> None:
+    assert same_bank("KZ86125KZT5004100100", "KZ59125KZT5004100101")
+    assert not same_bank("KZ86125KZT5004100100", "KZ73722C000022222222")

@@ -10,6 +10,8 @@ import re
 from datetime import timedelta
 from hashlib import sha256
 
+from telco.billing.documents.model import Seller
+from telco.billing.documents.requisites import Requisites
 from telco.billing.payments.bank_transfers import BankTransfers
 from telco.billing.payments.model import BankDocument, BankFile, BankForm
 from telco.billing.payments.statements import parse_statement
@@ -34,6 +36,7 @@ from telco.billing.refunds.store import Q
 from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
+from telco.kernel.iban import same_bank
 from telco.kernel.money import Tiyn
 
 MOST_ORDERS = 5_000
@@ -53,6 +56,7 @@ class RefundBank:
         refunds: Refunds,
         payouts: Payouts,
         transfers: BankTransfers,
+        requisites: Requisites,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -60,6 +64,7 @@ class RefundBank:
         self._refunds = refunds
         self._payouts = payouts
         self._transfers = transfers
+        self._requisites = requisites
 
     # To the bank
 
@@ -71,11 +76,10 @@ class RefundBank:
         Raises:
             PayerAccountError: not an account of ours.
             NoOrdersError: none waits.
+            RequisitesMissingError: who pays is not known yet.
         """
-        accounts = await self._transfers.accounts()
-        if iban not in accounts:
+        if iban not in await self._transfers.accounts():
             raise PayerAccountError(iban=iban)
-        payer = Payer(iban, accounts[iban])
 
         async def body(connection: Connection) -> RefundFile:
             await store.lock_request(connection, request_id)
@@ -97,7 +101,7 @@ class RefundBank:
                 actor,
                 len(orders),
                 sum(order.amount or 0 for order in orders),
-                payment_orders(payer, orders, local),
+                payment_orders(_payer(iban, await self._requisites.on(connection, local.date())), orders, local),
             )
             assert row is not None
             made = store.file_of(row)
@@ -242,6 +246,18 @@ class RefundBank:
         returned = await self._payouts.return_to_account(connection, refund, reason=reason, actor=actor)
         await connection.execute(Q.set_return_told, refund.refund_id, document.received_on, document_id)
         return AnswerKind.RETURNED, returned
+
+
+def _payer(iban: str, seller: Seller) -> Payer:
+    at_its_bank = same_bank(iban, seller.bank.iban)
+    return Payer(
+        iban,
+        seller.name.ru,
+        seller.bin,
+        seller.bank.kbe,
+        seller.bank.name.ru if at_its_bank else "",
+        seller.bank.bik if at_its_bank else "",
+    )
 
 
 def _said(kind: AnswerKind, document: BankDocument, refund: Refund) -> AnswerLine:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from telco.billing.documents.errors import RequisitesMissingError
 from telco.billing.errors import RequestReusedError
 from telco.billing.payments.errors import BankFileError, ShiftNeededError
 from telco.billing.payments.schemas import MAX_FILE_BODY
@@ -217,7 +218,7 @@ def _bank_routes(api: Api, ways: WaysOut) -> None:
         response=RefundFileOut,
         status=201,
         idempotent=True,
-        errors=[e.PayerAccountError, e.NoOrdersError],
+        errors=[e.PayerAccountError, e.NoOrdersError, RequisitesMissingError],
         summary="Make a file of payment orders for the bank",
         tags=_PAYOUTS,
         operation="refund_payouts_make_file",

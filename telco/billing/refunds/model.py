@@ -157,10 +157,16 @@ class FreeMoney:
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """Our account at the bank, from which refunds are paid."""
+    """Who pays refunds, from which of our accounts: as the operator's requisites have it."""
 
     iban: str
     name: str
+    bin: str
+    kbe: str
+    """Residence and sector of the economy, two digits."""
+    bank: str
+    """Empty, as its code is, for an account at another bank than the one of the requisites."""
+    bic: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from telco.billing.documents.requisites import Requisites
 from telco.billing.invoicing.service import Invoicing
 from telco.billing.payments.ways import WaysIn
 from telco.billing.refunds.bank import RefundBank
@@ -38,7 +39,8 @@ class WaysOut:
     ) -> None:
         self.refunds = Refunds(database, clock, calendar, ledger, invoicing, obligations)
         self.payouts = Payouts(database, clock, calendar, ledger, self.refunds, ways_in.cash)
-        self.bank = RefundBank(database, clock, calendar, self.refunds, self.payouts, ways_in.transfers)
+        requisites = Requisites(database, clock, calendar)
+        self.bank = RefundBank(database, clock, calendar, self.refunds, self.payouts, ways_in.transfers, requisites)
         ways_in.transfers.explained_by(self.bank.explain)
         self.closing = Closing(database, clock, calendar, ledger, trust, invoicing, self.refunds)
         self.compensations = Compensations(database, clock, calendar, ledger, catalogue)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from telco.billing.documents.requisites import Requisites
 from telco.billing.payments.ways import WaysIn
 from telco.billing.refunds.audit import audit
 from telco.billing.refunds.model import NewRefund, Payee, PayoutWay, Refund, RefundState
@@ -17,6 +18,7 @@ from telco.kernel.money import Tiyn, tenge
 from telco.ledger import model as ledger_model
 from telco.subscribers.holders import account_holder
 from telco.subscribers.model import Channel, EndGround, Subscriber, by_system
+from tests.billing.documents.conftest import seller
 from tests.world import CLERK, PEPPER, World
 
 ANNA, BOLAT, CASHIER = "staff:anna", "staff:bolat", "staff:saule"
@@ -135,7 +137,8 @@ class Office(WaysOut):
 @pytest.fixture
 async def office(world: World) -> AsyncIterator[Office]:
     office = Office(world)
-    await office.ways_in.transfers.add_account(OURS, "TOO Operator")
+    await office.ways_in.transfers.add_account(OURS, "main")
+    await Requisites(world.database, world.clock, world.calendar).set(seller(), date(2026, 1, 1), actor=BOLAT)
     yield office
     await office.closing.finish()
     assert [finding for finding in await office.findings() if "missed_deadlines" not in finding] == []

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from telco.billing.documents.errors import RequisitesMissingError
 from telco.billing.payments.audit import money_in
 from telco.billing.payments.bank_file import parse_bank_file
 from telco.billing.payments.errors import BankFileError
@@ -66,6 +67,33 @@ async def test_the_file_is_what_the_bank_reads(office: Office) -> None:
     assert f"ПолучательБИН_ИИН={first.iin_bin}\r\n" in text
     assert f"по заявлению {first.reference}. Без НДС\r\n" in text
     assert read.documents[0].debited_on is None
+    for of_ours in (
+        "Плательщик=АО «Коктем»",
+        "ПлательщикБИН_ИИН=990140000007",
+        "ПлательщикКБЕ=17",
+        "ПлательщикБИК=HSBKKZKX",
+    ):
+        assert text.count(f"{of_ours}\r\n") == 2, of_ours  # in each order
+
+
+@pytest.mark.clause("PSC-6.4")
+async def test_an_account_at_another_bank_is_not_given_the_banks_code(office: Office) -> None:
+    elsewhere = "KZ73722C000022222222"
+    await office.ways_in.transfers.add_account(elsewhere, "reserve")
+    await office.ordered(await office.world.subscriber(money="20"))
+    made = await office.bank.make_file(elsewhere, actor=ANNA, request_id="f")
+    text = made.content.decode("cp1251")
+    assert "Плательщик=АО «Коктем»\r\n" in text
+    assert "ПлательщикБИК" not in text
+    assert "ПлательщикБанк1" not in text
+
+
+@pytest.mark.clause("PSC-6.4")
+async def test_no_file_is_made_while_it_is_not_known_who_pays(office: Office) -> None:
+    await office.ordered(await office.world.subscriber(money="20"))
+    await office.world.database.fetch("delete from documents.requisites")
+    with pytest.raises(RequisitesMissingError):
+        await office.bank.make_file(OURS, actor=ANNA, request_id="f")
 
 
 async def test_the_file_wants_an_account_of_ours_and_orders(office: Office) -> None:

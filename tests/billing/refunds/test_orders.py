@@ -28,6 +28,7 @@ def desk(office: Office, translator: Translator) -> DocumentDesk:
 
 
 async def test_an_order_is_issued_once_and_waits_for_the_requisites(office: Office, desk: DocumentDesk) -> None:
+    await office.world.database.fetch("delete from documents.requisites")
     subscriber = await office.world.subscriber("kcell-free", money="1500")
     await office.end(subscriber)
     refund = await office.ordered(subscriber)
