@@ -566,7 +566,10 @@ begin
     select 'billing.invoice_issued', 'account:' || i.shard || ':' || i.account_id,
            jsonb_build_object(
                'invoice_id', i.invoice_id, 'number', i.number, 'shard', i.shard, 'account_id', i.account_id,
-               'subscriber_id', i.subscription_id, 'msisdn', i.msisdn, 'total', i.total_tiyn, 'due_on', i.due_on),
+               'subscriber_id', i.subscription_id, 'msisdn', i.msisdn, 'total', i.total_tiyn, 'open', o.open_tiyn,
+               'due_on', i.due_on),
            p_now
-    from unnest(v_drafts) d join invoicing.invoice i on i.invoice_id = d.invoice_id;
+    from unnest(v_drafts) d
+    join invoicing.invoice i on i.invoice_id = d.invoice_id
+    join invoicing.open_amount o on o.invoice_id = d.invoice_id;
 end $$;

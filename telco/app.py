@@ -259,6 +259,7 @@ class App:
             self.catalog.current,
             self.sms.enqueue_all,
             settings.codes.codes,
+            self.collection.sms_from,
         )
 
     async def _answer_sms(self, inbound: Inbound) -> Reply | None:

@@ -63,6 +63,8 @@ class Outgoing:
     kind: OutboundKind
     dedupe_key: str | None
     valid_for: timedelta
+    not_before: datetime | None = None
+    """When it is to leave, from which it is valid; None for at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from telco.sms import wording
 from telco.sms.command import Codes, Line
 from telco.sms.model import OutboundKind, Outgoing
 from telco.sms.runner import Runner
-from telco.subscribers.model import Channel, Ground, Scope, Subscriber
+from telco.subscribers.model import Channel, Ground, PartyKind, Scope, Subscriber
 from telco.subscribers.service import Subscribers
 
 SOON = timedelta(hours=24)
@@ -42,11 +42,15 @@ class Notice(NamedTuple):
 
     lines: tuple[Line, ...]
     valid_for: timedelta = SOON
+    by_day: bool = False
+    """Whether it waits for the hours in which people are told what they have to pay."""
 
 
 Event = Mapping[str, Any]
 EnqueueAll = Callable[[Connection, Sequence[Outgoing]], Awaitable[object]]
 """Queues messages in the caller's transaction: `SmsService.enqueue_all`."""
+Daytime = Callable[[Connection], Awaitable[datetime]]
+"""Tells when people may next be told what they have to pay: `Collection.sms_from`."""
 Writer = Callable[["Notices", Event, Subscriber], Notice | None]
 
 
@@ -61,13 +65,16 @@ class Notices:
         catalogue: Callable[[], Catalogue],
         enqueue: EnqueueAll,
         codes: Codes | None = None,
+        daytime: Daytime | None = None,
     ) -> None:
+        """Without `daytime`, nothing waits for the day."""
         self._clock = clock
         self._runner = Runner(translator)
         self._subscribers = subscribers
         self._catalogue = catalogue
         self._enqueue = enqueue
         self._codes = codes or Codes()
+        self._daytime = daytime
 
     def subscribe_to(self, outbox: Dispatcher) -> None:
         """Take every topic that somebody is told of."""
@@ -77,17 +84,17 @@ class Notices:
     async def on_events(self, connection: Connection, events: Sequence[OutboxEvent]) -> None:
         """Tell everybody whom events concern, with the transaction that marks them. Contract: PSC-3.2.3, PSC-3.1.2"""
         readers = await self._readers([event.payload for event in events])
-        await self._enqueue(
-            connection,
-            [
-                self._message(event, reader, notice)
-                for event, concerned in zip(events, readers, strict=True)
-                for reader in concerned
-                if (notice := WRITERS[event.topic](self, event.payload, reader)) is not None
-            ],
-        )
+        written = [
+            (event, reader, notice)
+            for event, concerned in zip(events, readers, strict=True)
+            for reader in concerned
+            if (notice := WRITERS[event.topic](self, event.payload, reader)) is not None
+        ]
+        waits = self._daytime is not None and any(notice.by_day for _, _, notice in written)
+        day = await self._daytime(connection) if self._daytime is not None and waits else None
+        await self._enqueue(connection, [self._message(*one, day if one[2].by_day else None) for one in written])
 
-    def _message(self, event: OutboxEvent, reader: Subscriber, notice: Notice) -> Outgoing:
+    def _message(self, event: OutboxEvent, reader: Subscriber, notice: Notice, not_before: datetime | None) -> Outgoing:
         return Outgoing(
             reader.msisdn,
             "\n".join(self._runner.say(line, reader.language) for line in notice.lines),
@@ -95,6 +102,7 @@ class Notices:
             OutboundKind.NOTICE,
             f"{event.topic}:{_cause(event)}:{reader.subscriber_id}",
             notice.valid_for,
+            not_before,
         )
 
     async def _readers(self, payloads: Sequence[Event]) -> list[list[Subscriber]]:
@@ -255,6 +263,18 @@ class Notices:
             )
         )
 
+    def _invoice_issued(self, event: Event, reader: Subscriber) -> Notice | None:
+        """What of a new invoice is to be paid and by when; a company is given the document. Contract: PSC-3.2.4"""
+        if event["open"] <= 0 or reader.party_kind is PartyKind.COMPANY:
+            return None
+        notice = Text(
+            "Invoice {number} is issued: pay {money} by {day}.",
+            number=event["number"],
+            money=format_money(event["open"]),
+            day=f"{date.fromisoformat(event['due_on']):%d.%m.%Y}",
+        )
+        return Notice((notice,), LONG, by_day=True)
+
     def _invoice_reminder(self, event: Event, _reader: Subscriber) -> Notice | None:
         """What is to be paid and by when, or that it is overdue. Contract: PSC-3.1.4"""
         if event["channel"] != Channel.SMS:
@@ -323,6 +343,8 @@ def _cause(event: OutboxEvent) -> str:
     if event.topic == "ledger.threshold":
         keys = ("shard", "account_id", "bucket_id", "level", "op_id")
         return ":".join(str(payload[key]) for key in keys)
+    if event.topic == "billing.invoice_issued":
+        return str(payload["invoice_id"])
     if "op_id" in payload:
         return str(payload["op_id"])
     return str(event.event_id)
@@ -331,6 +353,7 @@ def _cause(event: OutboxEvent) -> str:
 WRITERS: Mapping[str, Writer] = {
     "ledger.threshold": Notices._threshold,
     "billing.credited": Notices._credited,
+    "billing.invoice_issued": Notices._invoice_issued,
     "billing.invoice_lowered": Notices._invoice_lowered,
     "billing.credit_limit_decided": Notices._limit_decided,
     "email.failed": Notices._email_failed,

@@ -270,8 +270,9 @@ async def enqueue(conn: Connection, messages: Sequence[Enqueued], now: datetime)
         [message.to for message, _, _ in messages],
         [text.coding.value for _, text, _ in messages],
         [wants_receipt for _, _, wants_receipt in messages],
-        [now + message.valid_for for message, _, _ in messages],
+        [(message.not_before or now) + message.valid_for for message, _, _ in messages],
         *zip(*parts, strict=True),
+        [message.not_before or now for message, _, _ in messages],
     )
     kept = {row["place"]: row["outbound_id"] for row in rows}
     return [kept.get(place) for place in range(1, len(messages) + 1)]

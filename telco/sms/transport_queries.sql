@@ -165,8 +165,9 @@ where outbound_id = any($1::bigint[]) and state = 'sending' and owner = $2;
 -- those that are, from 1, and their ids.
 with given as materialized (
     select m.*, nextval('sms.outbound_id') as outbound_id
-    from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::boolean[], $8::timestamptz[])
-        with ordinality m (dedupe_key, kind, sender, recipient, coding, wants_receipt, valid_until, place)
+    from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::boolean[], $8::timestamptz[],
+                $12::timestamptz[])
+        with ordinality m (dedupe_key, kind, sender, recipient, coding, wants_receipt, valid_until, not_before, place)
     order by place
 ), content as materialized (
     select place, part, (count(*) over (partition by place))::smallint as parts, body
@@ -175,7 +176,7 @@ with given as materialized (
     insert into sms.outbound (outbound_id, part, parts, dedupe_key, kind, sender, recipient, body, coding, wants_receipt,
                               state, created_at, valid_until, not_before)
     select outbound_id, part, parts, dedupe_key, kind, sender, recipient, body, coding, wants_receipt, 'queued', $1,
-           valid_until, $1
+           valid_until, not_before
     from given join content using (place) where part = 1 order by place
     on conflict (dedupe_key) where dedupe_key is not null and part = 1 do nothing
     returning outbound_id
@@ -183,7 +184,7 @@ with given as materialized (
     insert into sms.outbound (outbound_id, part, parts, dedupe_key, kind, sender, recipient, body, coding, wants_receipt,
                               state, created_at, valid_until, not_before)
     select outbound_id, part, parts, dedupe_key, kind, sender, recipient, body, coding, wants_receipt, 'queued', $1,
-           valid_until, $1
+           valid_until, not_before
     from given join first using (outbound_id) join content using (place) where part > 1
 )
 select place::int, outbound_id from given join first using (outbound_id) order by place;

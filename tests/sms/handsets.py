@@ -84,7 +84,14 @@ class Handsets(World):
             redis=redis,
             enqueue=self.transport.enqueue,
         )
-        self.notices = Notices(clock, translator, self.subscribers, self.catalog.current, self.transport.enqueue_all)
+        self.notices = Notices(
+            clock,
+            translator,
+            self.subscribers,
+            self.catalog.current,
+            self.transport.enqueue_all,
+            daytime=self.collection.sms_from,
+        )
         self.notices.subscribe_to(self.outbox)
         self._numbers = itertools.count(1)
         self._people = itertools.count(1)

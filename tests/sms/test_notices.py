@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import pytest
 
 from telco.db import outbox
@@ -11,11 +13,12 @@ from telco.kernel.i18n import Language
 from telco.kernel.money import MICRO, tenge
 from telco.kernel.units import GIGABYTE, MEGABYTE, Unit
 from telco.ledger.model import Charge, sum_charge
-from telco.sms.notices import WRITERS
+from telco.sms.notices import LONG, WRITERS
 from telco.subscribers.model import Accession, Channel, Ground, Origin, Scope, by_system
 from tests.sms.handsets import Handsets
-from tests.subscribers.conftest import CLERK
+from tests.subscribers.conftest import CLERK, company
 
+ISSUED = "billing.invoice_issued"
 DATA = Charge(Unit.BYTES, 0, ("data.any",), MEGABYTE, 2 * MICRO)
 
 
@@ -37,6 +40,85 @@ async def newcomer(
 
 async def use(handsets: Handsets, who: Accession, op_id: str, megabytes: int) -> None:
     await handsets.spend(who, op_id, DATA._replace(quantity=megabytes * MEGABYTE), "data.any")
+
+
+# 8,990 from 2 March; due 30 calendar days after the period's end: 2 April + 30 = 2 May
+
+
+async def at(handsets: Handsets, day: date, hours: float) -> None:
+    handsets.clock.advance(handsets.calendar.start_of_day(day) + timedelta(hours=hours) - handsets.clock.now())
+
+
+async def invoiced(handsets: Handsets, who: Accession, hours: float = 12) -> list[str]:
+    """What is told of the invoice of March, which is issued on 2 April."""
+    await told(handsets, who)
+    await at(handsets, date(2026, 4, 2), hours)
+    await handsets.invoicing.run()
+    return [text for text in await told(handsets, who) if "KC-2026-" in text]
+
+
+@pytest.mark.clause("PSC-3.2.4", "PSC-4.3.2")
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        (Language.KK, "KC-2026-0000001 шоты жазылды: 8 990 ₸ сомасын 02.05.2026 дейін төлеңіз."),
+        (Language.RU, "Выставлен счёт KC-2026-0000001: оплатите 8 990 ₸ до 02.05.2026."),
+        (Language.EN, "Invoice KC-2026-0000001 is issued: pay 8 990 KZT by 02.05.2026."),
+    ],
+)
+async def test_an_invoice_is_told_once_when_it_is_issued(handsets: Handsets, language: Language, text: str) -> None:
+    who = await handsets.accede("kcell-status", language, amount="0")
+    await told(handsets, who)
+    await at(handsets, date(2026, 4, 2), 12)
+    await handsets.invoicing.run()
+    await handsets.outbox.drain()
+    assert await handsets.sent(who) == [text]
+    event = await handsets.database.fetchrow("select * from kernel.outbox where topic = $1", ISSUED)
+    assert event is not None
+    again = [OutboxEvent(number, ISSUED, event["key"], event["payload"], event["created_at"], 0) for number in (98, 99)]
+    await handsets.database.transact("test", lambda conn: handsets.notices.on_events(conn, again))
+    assert await handsets.sent(who) == [text]
+
+
+@pytest.mark.clause("PSC-4.3.2")
+@pytest.mark.parametrize(
+    ("advance", "told_of"),
+    [
+        ("5000", ["Выставлен счёт KC-2026-0000001: оплатите 3 990 ₸ до 02.05.2026."]),
+        ("8989.99", ["Выставлен счёт KC-2026-0000001: оплатите 0.01 ₸ до 02.05.2026."]),
+        ("8990", []),
+    ],
+)
+async def test_what_the_advance_paid_is_not_asked_for(handsets: Handsets, advance: str, told_of: list[str]) -> None:
+    who = await handsets.accede("kcell-status", amount=advance)
+    assert await invoiced(handsets, who) == told_of
+
+
+@pytest.mark.clause("PSC-3.1.4")
+@pytest.mark.parametrize(
+    ("hours", "leaves"), [(0.1, (2, 9)), (8.9, (2, 9)), (9, (2, 9)), (20.9, (2, 20.9)), (21, (3, 9))]
+)
+async def test_an_invoice_of_the_night_is_told_in_the_morning(
+    handsets: Handsets, hours: float, leaves: tuple[int, float]
+) -> None:
+    who = await handsets.accede("kcell-status", amount="0")
+    await told(handsets, who)
+    await at(handsets, date(2026, 4, 2), hours)
+    await handsets.invoicing.run()
+    await handsets.outbox.drain()
+    day, hour = leaves
+    row = await handsets.database.fetchrow(
+        "select not_before, valid_until from sms.outbound where dedupe_key like 'billing.invoice_issued:%'"
+    )
+    assert row is not None
+    assert row["not_before"] == handsets.calendar.start_of_day(date(2026, 4, day)) + timedelta(hours=hour)
+    assert row["valid_until"] - row["not_before"] == LONG
+
+
+@pytest.mark.clause("PSC-4.5")
+async def test_a_company_is_given_its_invoice_and_not_told_by_sms(handsets: Handsets) -> None:
+    who = await handsets.accede("kcell-business", amount="0", party=company())
+    assert await invoiced(handsets, who) == []
 
 
 @pytest.mark.clause("PSC-3.2.3")

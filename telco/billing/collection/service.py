@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from telco.billing.collection import rules, store
 from telco.billing.collection.dunning import Dunning
 from telco.billing.collection.found import FoundDebts
 from telco.billing.collection.model import Run
@@ -12,7 +15,7 @@ from telco.billing.invoicing.arrears import Arrears
 from telco.billing.invoicing.credit_notes import CreditNotes
 from telco.billing.invoicing.service import Invoicing
 from telco.db.outbox import Dispatcher
-from telco.db.pool import Database
+from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
 from telco.ledger.service import Ledger
@@ -33,6 +36,8 @@ class Collection:
         *,
         email: bool = False,
     ) -> None:
+        self._clock = clock
+        self._calendar = calendar
         arrears = Arrears(calendar)
         self.dunning = dunning = Dunning(clock, calendar, ledger, subscribers, arrears, email=email)
         self.credit_notes = CreditNotes(database, clock, calendar, ledger, invoicing)
@@ -47,6 +52,15 @@ class Collection:
         outbox.subscribe("billing.invoice_paid", self.runner.on_money)
         outbox.subscribe("subscribers.ended", self.found.on_ended)
         outbox.subscribe("billing.invoice_issued", self.found.on_invoice_issued)
+
+    async def sms_from(self, connection: Connection) -> datetime:
+        """When subscribers may next be told by SMS what they have to pay: now, or from the morning on.
+
+        Contract: PSC-3.1.4
+        """
+        now = self._clock.now()
+        today = self._calendar.today(now)
+        return rules.sms_from(now, (await store.terms(connection, [today]))[today], self._calendar)
 
     async def run(self) -> Run:
         """See `CollectionRunner.run`."""

@@ -31,6 +31,7 @@ async def live(handsets: Handsets, who: Accession, *days: date) -> list[str]:
         (
             Language.EN,
             [
+                "Invoice KC-2026-0000001 is issued: pay 8 990 KZT by 02.05.2026.",
                 "Invoice KC-2026-0000001: pay 8 990 KZT by 02.05.2026.",
                 "Invoice KC-2026-0000001 is overdue: 8 990 KZT. Pay it.",
                 "Notice of overdue debt: invoice KC-2026-0000001, 8 990 KZT. If you neither pay nor object by"
@@ -41,6 +42,7 @@ async def live(handsets: Handsets, who: Accession, *days: date) -> list[str]:
         (
             Language.RU,
             [
+                "Выставлен счёт KC-2026-0000001: оплатите 8 990 ₸ до 02.05.2026.",
                 "Счёт KC-2026-0000001: оплатите 8 990 ₸ до 02.05.2026.",
                 "Счёт KC-2026-0000001 просрочен: 8 990 ₸. Оплатите его.",
                 "Уведомление о просроченном долге: счёт KC-2026-0000001, 8 990 ₸. Если до 15.05.2026 вы не оплатите и"
@@ -51,6 +53,7 @@ async def live(handsets: Handsets, who: Accession, *days: date) -> list[str]:
         (
             Language.KK,
             [
+                "KC-2026-0000001 шоты жазылды: 8 990 ₸ сомасын 02.05.2026 дейін төлеңіз.",
                 "KC-2026-0000001 шоты: 8 990 ₸ сомасын 02.05.2026 дейін төлеңіз.",
                 "KC-2026-0000001 шотының мерзімі өтті: 8 990 ₸. Төлеңіз.",
                 "Мерзімі өткен қарыз туралы хабарлама: KC-2026-0000001 шоты, 8 990 ₸. 15.05.2026 дейін төлемесеңіз"
