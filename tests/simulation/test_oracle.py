@@ -48,6 +48,29 @@ async def test_every_break_is_seen(simulation: Simulation, service: tuple[App, M
     assert {name: name in checks for name, checks in seen.items()} == dict.fromkeys(BREAKS, True)
 
 
+PENALTY = f"""
+    insert into ledger.operator_account (code) values ('revenue.penalty') on conflict do nothing;
+    insert into collection.debt (shard, account_id, kind, number, subscriber_id, due_on, total_tiyn, opened_at)
+    select shard, account_id, 'found', 'ND-1', subscription_id, {{today}}, 1000, acceded_at
+    from subscribers.subscription where subscription_id = {RICH};
+    insert into ledger.operation (shard, account_id, op_id, at, kind, status, flags, request_hash, contra, moved,
+                                  main_after)
+    select shard, account_id, 'penalty:1', t.now + interval '1 millisecond', 1, 0, 0, 0,
+           (select operator_no from ledger.operator_account where code = 'revenue.penalty'), {{moved}}, 0
+    from subscribers.subscription cross join simulation.today t where subscription_id = {RICH}"""
+"""A prepaid subscriber left and owed 10.00; a penalty was posted."""
+
+
+async def test_a_penalty_may_be_a_tenth_of_a_debt_that_was_found_later(
+    simulation: Simulation, service: tuple[App, ManualClock]
+) -> None:
+    app, clock = service
+    await simulation.run(DAYS)
+    for moved, speaks in ((-100, False), (-101, True)):
+        statements = PENALTY.replace("{moved}", str(moved))
+        assert ("penalty_cap" in await checks_that_speak(app, clock, TODAY, statements)) is speaks, moved
+
+
 async def test_the_whole_ledger_is_audited_at_the_end(simulation: Simulation, service: tuple[App, ManualClock]) -> None:
     """What the day's questions cannot see, because it was noted so the night before, the last audit finds."""
     app, _ = service

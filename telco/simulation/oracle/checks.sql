@@ -170,7 +170,8 @@ where x.ground = 'money' and x.ended_at is null and s.state = 'active'
   and ((x.started_at at time zone 'Asia/Almaty')::date + interval '2 months 2 days')::date < d.day;
 
 -- name: penalty_cap
--- Penalties of an account are more than a tenth of everything that it was ever invoiced (PSC-5.4).
+-- Penalties of an account are more than a tenth of everything that it was ever invoiced, or that was claimed of it by
+-- notice after its contract's end (PSC-5.4, PSC-7.6).
 select format('account %s:%s paid %s on %s', p.shard, p.account_id, p.penalty, i.total) as detail
 from (
     select distinct shard, account_id from today_op where contra_code = 'revenue.penalty'
@@ -181,8 +182,11 @@ cross join lateral (
     where o.shard = t.shard and o.account_id = t.account_id and c.code = 'revenue.penalty' and o.status = 0
 ) p
 cross join lateral (
-    select coalesce(sum(total_tiyn), 0) as total from invoicing.invoice
-    where shard = t.shard and account_id = t.account_id
+    select coalesce(sum(total), 0) as total
+    from (select total_tiyn as total from invoicing.invoice where shard = t.shard and account_id = t.account_id
+          union all
+          select total_tiyn from collection.debt
+          where shard = t.shard and account_id = t.account_id and kind = 'found') claimed
 ) i
 where p.penalty > i.total * 0.1;
 
