@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from telco.billing.collection.errors import SmsWindowError
+from telco.billing.collection.errors import CollectionValueError, SmsWindowError
 from tests.billing.collection.conftest import Office
 from tests.billing.collection.test_objections import object_
 
@@ -85,8 +85,12 @@ async def test_the_hours_are_data(office: Office) -> None:
     """From 10:30 for debts that are due from 2 May on."""
     register = office.collection.register
     await register.set_term("sms_from_minute", date(2026, 5, 2), 630, actor="staff:admin")
-    for name, value in (("sms_until_minute", 630), ("sms_until_minute", 1441), ("sms_from_minute", 1260)):
-        with pytest.raises(SmsWindowError):
+    for name, value, refused in (
+        ("sms_until_minute", 630, SmsWindowError),
+        ("sms_until_minute", 1441, CollectionValueError),
+        ("sms_from_minute", 1260, SmsWindowError),
+    ):
+        with pytest.raises(refused):
             await register.set_term(name, date(2026, 5, 2) - timedelta(days=1), value, actor="staff:admin")
     await office.debtor()
     await office.daily(date(2026, 4, 28))

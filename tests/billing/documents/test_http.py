@@ -50,7 +50,6 @@ async def test_a_statement_is_issued_found_and_downloaded(service: Service, data
         )
         asked = {"account": account, "first_day": "2026-03-01", "last_day": "2026-03-02"}
         path = "/v1/documents/statements"
-        await database.fetch("delete from documents.requisites")  # those of the examples
         assert (await staff.json(Role.CLERK, "POST", path, asked))[0] == 409  # no requisites yet
         assert (await staff(Role.ACCOUNTANT, "PUT", "/v1/operator-requisites/2026-01-01", REQUISITES))[0] == 403
         assert (await staff(Role.ADMIN, "PUT", "/v1/operator-requisites/2026-01-01", REQUISITES))[0] == 204

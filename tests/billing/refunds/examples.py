@@ -11,9 +11,10 @@ NUMBER = "77071112233"
 
 
 async def make_refund_examples(world: World) -> None:
-    """Refund 1, in file 1."""
+    """Refund 1, in file 1; the requisites that its file names are taken back, so that no document is made of it yet."""
     office = Office(world)
     await office.ways_in.transfers.add_account(OURS, "main")
     today = world.calendar.today(world.clock.now())
     await Requisites(world.database, world.clock, world.calendar).set(seller(), today, actor="staff:test")
     await office.filed(await world.subscriber(money="100", number=NUMBER))
+    await world.database.fetch("delete from documents.requisites")
