@@ -8,8 +8,12 @@ from typing import Any
 import aiohttp
 import pytest
 
+from telco.billing.documents.requisites import Requisites
 from telco.db.pool import Database
+from telco.kernel.calendar import Calendar
+from telco.kernel.clock import ManualClock
 from telco.web.staff import Role
+from tests.billing.documents.conftest import seller
 from tests.billing.payments.bank import bank_file, document
 from tests.billing.refunds.conftest import OURS, THEIRS
 from tests.web.conftest import NUMBER, Service, redis_client, service
@@ -43,7 +47,9 @@ class Caller:
 
 
 @pytest.mark.clause("PSC-3.1.7")
-async def test_a_refund_goes_its_way(service: Service, database: Database) -> None:
+async def test_a_refund_goes_its_way(
+    service: Service, database: Database, clock: ManualClock, calendar: Calendar
+) -> None:
     async with aiohttp.ClientSession() as client:
         call = Caller(service, client)
         application = {
@@ -67,6 +73,8 @@ async def test_a_refund_goes_its_way(service: Service, database: Database) -> No
         assert (await call(Role.SUPERVISOR, "POST", f"{path}/approve", {"decision": "ok"}))[0] == 200
         status, ordered = await call(Role.ACCOUNTANT, "POST", f"{path}/order")
         assert (status, ordered["amount"]) == (200, "1500.00")
+        assert (await call(Role.ACCOUNTANT, "POST", "/v1/refund-files", {"iban": OURS}))[0] == 409  # whose orders?
+        await Requisites(database, clock, calendar).set(seller(), calendar.today(clock.now()), actor="staff:test")
         status, file = await call(Role.ACCOUNTANT, "POST", "/v1/refund-files", {"iban": OURS})
         assert (status, file["orders"], file["total"]) == (201, 1, "1500.00")
         assert "Сумма=1500.00" in base64.b64decode(file["content"]).decode("cp1251")
