@@ -39,8 +39,8 @@ from telco.subscribers.service import Subscribers
 BATCH = 1_000
 """Accounts of one transaction."""
 ADOPT_BATCH = 5_000
-WORKERS = 2
-"""Batches at once: while one writes, the next reads."""
+WORKERS = 3
+"""Batches at once: while one writes, the next reads, and one waits for the disk."""
 KEPT_AFTER_END = timedelta(days=3 * 365)
 """How long after the contract's end debts found later are invoiced: while they can be claimed. Contract: PSC-6.3.5"""
 LAST_INVOICE = 2**62
