@@ -6,9 +6,11 @@ They are recomputed from the first operation on and look for missed deadlines be
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple, Protocol
+from functools import partial
+from itertools import chain
+from typing import Final, NamedTuple, Protocol
 
 from telco.billing.bonus import audit as bonus
 from telco.billing.collection import audit as collection
@@ -39,26 +41,27 @@ class _Finding(Protocol):
     def check(self) -> str: ...
 
 
+Audit = Callable[[], Awaitable[Sequence[_Finding]]]
+
+
 async def audit_all(database: Database, now: datetime, calendar: Calendar) -> list[Found]:
     """Make every audit, some at once, each as of one moment of its own, and return what is wrong."""
     today = calendar.today(now)
-    audits: list[tuple[str, Coroutine[Any, Any, Sequence[_Finding]]]] = [
-        ("ledger", ledger.audit(database)),
-        ("bonus", bonus.audit(database)),
-        ("bonus", bonus.missed_days(database, calendar, now, today - BONUS_DAYS)),
-        ("instalments", instalments.audit(database)),
-        ("instalments", instalments.missed_parts(database, today)),
-        ("invoicing", invoicing.audit(database)),
-        ("payments", payments.audit_payments(database)),
-        ("collection", collection.audit(database, now, calendar)),
-        ("refunds", refunds.audit(database, today)),
+    audits: list[tuple[str, Audit]] = [
+        ("ledger", partial(ledger.audit, database)),
+        ("bonus", partial(bonus.audit, database)),
+        ("bonus", partial(bonus.missed_days, database, calendar, now, today - BONUS_DAYS)),
+        ("instalments", partial(instalments.audit, database)),
+        ("instalments", partial(instalments.missed_parts, database, today)),
+        ("invoicing", partial(invoicing.audit, database)),
+        ("payments", partial(payments.audit_payments, database)),
+        ("collection", partial(collection.audit, database, now, calendar)),
+        ("refunds", partial(refunds.audit, database, today)),
     ]
     at_once = asyncio.Semaphore(AT_ONCE)
 
-    async def one(audit: Coroutine[Any, Any, Sequence[_Finding]]) -> Sequence[_Finding]:
+    async def made(part: str, audit: Audit) -> list[Found]:
         async with at_once:
-            return await audit
+            return [Found(part, found.check, str(found)) for found in await audit()]
 
-    async with asyncio.TaskGroup() as group:
-        made = [(part, group.create_task(one(audit))) for part, audit in audits]
-    return [Found(part, found.check, str(found)) for part, task in made for found in task.result()]
+    return list(chain.from_iterable(await asyncio.gather(*(made(*one) for one in audits))))
