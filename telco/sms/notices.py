@@ -90,8 +90,8 @@ class Notices:
             for reader in concerned
             if (notice := WRITERS[event.topic](self, event.payload, reader)) is not None
         ]
-        waits = self._daytime is not None and any(notice.by_day for _, _, notice in written)
-        day = await self._daytime(connection) if self._daytime is not None and waits else None
+        by_day = any(notice.by_day for _, _, notice in written)
+        day = await self._daytime(connection) if by_day and self._daytime is not None else None
         await self._enqueue(connection, [self._message(*one, day if one[2].by_day else None) for one in written])
 
     def _message(self, event: OutboxEvent, reader: Subscriber, notice: Notice, not_before: datetime | None) -> Outgoing:
