@@ -44,6 +44,7 @@ def routes(api: Api, collection: Collection, subscribers: Subscribers) -> None:
     """Declare the routes of collection."""
     _debt_routes(api, collection, subscribers)
     _objection_routes(api, collection)
+    _decision_routes(api, collection)
     _list_routes(api, collection)
     _step_routes(api, collection)
 
@@ -99,19 +100,6 @@ def _objection_routes(api: Api, collection: Collection) -> None:
         )
         return ObjectionOut.of(objection)
 
-    async def waiting(_: ApiRequest, after: After = 0, limit: Limit = 100) -> ObjectionsOut:
-        """From beyond the id `after`."""
-        found = await collection.objections.waiting(after, limit)
-        return ObjectionsOut(objections=[ObjectionOut.of(objection) for objection in found])
-
-    async def decide(request: ApiRequest, objection_id: Id, body: DecisionIn) -> ObjectionOut:
-        """Upheld, a credit note lowers the invoice and what was too much of the penalty is given back; refused, the
-        notice is given again."""
-        decided = await collection.objections.decide(
-            objection_id, upheld=body.upheld, actor=request.actor.actor, decision=body.decision, amount=body.amount
-        )
-        return ObjectionOut.of(decided)
-
     declared = {
         "roles": {Role.CLERK, Role.ACCOUNTANT, Role.SUPERVISOR},
         "body": ObjectionIn,
@@ -133,6 +121,22 @@ def _objection_routes(api: Api, collection: Collection) -> None:
         summary="Register an objection to an invoice",
         **declared,
     )(register_for_invoice)
+
+
+def _decision_routes(api: Api, collection: Collection) -> None:
+    async def waiting(_: ApiRequest, after: After = 0, limit: Limit = 100) -> ObjectionsOut:
+        """From beyond the id `after`."""
+        found = await collection.objections.waiting(after, limit)
+        return ObjectionsOut(objections=[ObjectionOut.of(objection) for objection in found])
+
+    async def decide(request: ApiRequest, objection_id: Id, body: DecisionIn) -> ObjectionOut:
+        """Upheld, a credit note lowers the invoice and what was too much of the penalty is given back; refused, the
+        notice is given again."""
+        decided = await collection.objections.decide(
+            objection_id, upheld=body.upheld, actor=request.actor.actor, decision=body.decision, amount=body.amount
+        )
+        return ObjectionOut.of(decided)
+
     api.get(
         "/v1/collection/objections",
         roles=_READERS,
