@@ -32,7 +32,7 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class NumberUse:
+class LatestUse:
     """Who uses a number, or used it last."""
 
     subscriber_id: SubscriberId
@@ -53,10 +53,10 @@ async def last_owners(database: Database, msisdns: Collection[Msisdn]) -> dict[M
     return {Msisdn(row["named"]): _account(row) for row in rows}
 
 
-async def last_use(database: Database, msisdn: Msisdn) -> NumberUse | None:
+async def last_use(database: Database, msisdn: Msisdn) -> LatestUse | None:
     """Find who used a number last; None for one that never had a user."""
     row = await database.fetchrow(_Q.last_owners, [msisdn])
-    return None if row is None else NumberUse(SubscriberId(row["subscription_id"]), _account(row))
+    return None if row is None else LatestUse(SubscriberId(row["subscription_id"]), _account(row))
 
 
 async def accounts_of_company(database: Database, iin_bin: str) -> list[AccountRef]:

@@ -53,7 +53,7 @@ from telco.subscribers.model import (
     SuspensionId,
 )
 from telco.subscribers.numbers import Numbers
-from telco.subscribers.owners import NumberUse, last_use
+from telco.subscribers.owners import LatestUse, last_use
 from telco.subscribers.people import People
 from telco.subscribers.plans import Plans
 from telco.subscribers.services import Services
@@ -133,7 +133,7 @@ class Subscribers:
             raise SubscriberUnknownError(subscriber=msisdn)
         return subscriber
 
-    async def latest_use(self, msisdn: Msisdn) -> NumberUse:
+    async def latest_use(self, msisdn: Msisdn) -> LatestUse:
         """Say who uses a number or, while nobody does, who used it last: a debt outlives the contract.
 
         Raises:
@@ -143,7 +143,7 @@ class Subscribers:
         """
         subscriber = await self.find(msisdn)
         if subscriber is not None:
-            return NumberUse(subscriber.subscriber_id, subscriber.account)
+            return LatestUse(subscriber.subscriber_id, subscriber.account)
         use = await last_use(self._desk.db, msisdn)
         if use is None:
             raise SubscriberUnknownError(subscriber=msisdn)
