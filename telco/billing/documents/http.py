@@ -28,6 +28,7 @@ from telco.billing.documents.service import Search
 from telco.billing.invoicing.errors import InvoiceUnknownError
 from telco.billing.invoicing.model import InvoiceId
 from telco.kernel.i18n import Language
+from telco.kernel.iban import IbanError
 from telco.kernel.ids import ContractId
 from telco.web.api import Api, ApiRequest, File
 from telco.web.fields import Day, Id
@@ -277,7 +278,7 @@ def _requisites_routes(api: Api, desk: DocumentDesk) -> None:
         "/v1/operator-requisites/{valid_from}",
         roles={Role.ADMIN},
         body=RequisitesIn,
-        errors=[e.RequisitesDayError],
+        errors=[e.RequisitesDayError, IbanError],
         summary="Set the operator's requisites",
         tags=_REQUISITES,
     )(put)

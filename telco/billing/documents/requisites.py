@@ -14,6 +14,7 @@ from telco.db import audit
 from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
+from telco.kernel.iban import parse_iban
 
 _SELLER = TypeAdapter(Seller)
 
@@ -41,7 +42,9 @@ class Requisites:
 
         Raises:
             RequisitesDayError: a past day, and there are requisites already.
+            IbanError: the account at the bank is not one.
         """
+        parse_iban(seller.bank.iban)
 
         async def body(connection: Connection) -> None:
             now = self._clock.now()

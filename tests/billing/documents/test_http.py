@@ -52,6 +52,9 @@ async def test_a_statement_is_issued_found_and_downloaded(service: Service, data
         path = "/v1/documents/statements"
         assert (await staff.json(Role.CLERK, "POST", path, asked))[0] == 409  # no requisites yet
         assert (await staff(Role.ACCOUNTANT, "PUT", "/v1/operator-requisites/2026-01-01", REQUISITES))[0] == 403
+        wrong = REQUISITES | {"bank": {**REQUISITES["bank"], "iban": "KZ12345KZT1234567890"}}
+        status, refused = await staff.json(Role.ADMIN, "PUT", "/v1/operator-requisites/2026-01-01", wrong)
+        assert (status, refused["code"]) == (422, "iban_invalid")
         assert (await staff(Role.ADMIN, "PUT", "/v1/operator-requisites/2026-01-01", REQUISITES))[0] == 204
         _, kept = await staff.json(Role.AUDITOR, "GET", "/v1/operator-requisites")
         assert kept["requisites"][0]["requisites"] == REQUISITES
