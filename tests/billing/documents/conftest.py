@@ -33,12 +33,13 @@ def in_three(text: str) -> dict[str, str]:
     return {"kk": text, "ru": text, "en": text}
 
 
+BANK = {"name": in_three("АО «Банк»"), "iban": "KZ87345KZT1234567890", "bik": "HSBKKZKX", "kbe": "17"}
 REQUISITES = {
     "name": {"kk": "«Көктем» АҚ", "ru": "АО «Коктем»", "en": "Koktem JSC"},
     "bin": BIN,
     "address": in_three("г. Алматы, ул. Тимирязева, 2"),
     "phone": "+7 727 258 83 00",
-    "bank": {"name": in_three("АО «Банк»"), "iban": "KZ87345KZT1234567890", "bik": "HSBKKZKX", "kbe": "17"},
+    "bank": BANK,
     "vat_certificate": {"series": "60001", "number": "0012345", "issued_on": "2012-08-14"},
     "head": in_three("Директор А. Утегенов"),
     "accountant": in_three("Бухгалтер Г. Избасаркызы"),

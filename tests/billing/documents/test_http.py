@@ -11,7 +11,7 @@ import pytest
 
 from telco.db.pool import Database
 from telco.web.staff import Role
-from tests.billing.documents.conftest import REQUISITES
+from tests.billing.documents.conftest import BANK, REQUISITES
 from tests.web.conftest import NUMBER, Service, redis_client, service
 
 __all__ = ["redis_client", "service"]
@@ -52,7 +52,7 @@ async def test_a_statement_is_issued_found_and_downloaded(service: Service, data
         path = "/v1/documents/statements"
         assert (await staff.json(Role.CLERK, "POST", path, asked))[0] == 409  # no requisites yet
         assert (await staff(Role.ACCOUNTANT, "PUT", "/v1/operator-requisites/2026-01-01", REQUISITES))[0] == 403
-        wrong = REQUISITES | {"bank": {**REQUISITES["bank"], "iban": "KZ12345KZT1234567890"}}
+        wrong = REQUISITES | {"bank": BANK | {"iban": "KZ12345KZT1234567890"}}
         status, refused = await staff.json(Role.ADMIN, "PUT", "/v1/operator-requisites/2026-01-01", wrong)
         assert (status, refused["code"]) == (422, "iban_invalid")
         assert (await staff(Role.ADMIN, "PUT", "/v1/operator-requisites/2026-01-01", REQUISITES))[0] == 204
