@@ -19,8 +19,10 @@ from telco.billing.documents.model import (
     Basis,
     Buyer,
     BuyerKind,
+    Document,
     Draft,
     Entry,
+    Issued,
     Item,
     Kind,
     Named,
@@ -420,6 +422,24 @@ def _draft(
         period=period,
         content=content,
         total=total,
+    )
+
+
+def einvoice_of(act: Issued, said: Document, source: str, today: date) -> Draft:
+    """Say what an act of a month says, so that both have the same sums. Contract: PSC-4.5"""
+    return Draft(
+        kind=Kind.EINVOICE,
+        source=source,
+        account=act.account,
+        contract_id=act.contract_id,
+        party_id=act.party_id,
+        issued_on=today,
+        seller=said.seller,
+        buyer=said.buyer,
+        basis=said.basis,
+        period=said.period,
+        content=said.content,
+        total=act.total,
     )
 
 

@@ -73,10 +73,10 @@ class CompanyDuties:
         await self._change(Q.open_duties, list(sources), due_on, now)
 
     async def note_months(self) -> None:
-        """Note the acts of companies in prepaid settlement for each month that is over.
+        """Note the acts and e-invoices of companies in prepaid settlement for each month that is over.
 
         What was used in March, until the 31st, is stated by 20 April. Where an account was invoiced in a part of the
-        month, that part is on the acts of its invoices; a month without services has no act. Killed, it begins the
+        month, that part is on its invoices and their acts; a month without services has neither. Killed, it begins the
         month again.
 
         Contract: PSC-4.5, PSC-4.3.1
@@ -97,7 +97,9 @@ class CompanyDuties:
             async with self._database.acquire() as connection:
                 accounts = await company_accounts(connection, after, since, ACCOUNTS)
                 prepaid = await self._invoicing.not_invoiced(connection, accounts, since, until)
-            await self._open([f"{Kind.ACT}:{account}:{month.isoformat()}" for account in prepaid], following)
+            kinds = (Kind.ACT, Kind.EINVOICE)
+            sources = [rules.source_of_month(kind, account, month) for account in prepaid for kind in kinds]
+            await self._open(sources, following)
             if len(accounts) < ACCOUNTS:
                 return
             after = accounts[-1]

@@ -20,7 +20,12 @@ from telco.billing.documents.model import Bank, Document, Item, Kind, Reference,
 from telco.kernel.i18n import Language
 from telco.kernel.money import to_decimal
 
-FORMS: Mapping[Kind, str] = {Kind.INVOICE: "InvoiceV2", Kind.CREDIT_NOTE: "InvoiceV2", Kind.ACT: "AwpV1"}
+FORMS: Mapping[Kind, str] = {
+    Kind.INVOICE: "InvoiceV2",
+    Kind.CREDIT_NOTE: "InvoiceV2",
+    Kind.EINVOICE: "InvoiceV2",
+    Kind.ACT: "AwpV1",
+}
 LANGUAGE = Language.RU
 CURRENCY = "KZT"
 COUNTRY = "KZ"

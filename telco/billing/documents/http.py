@@ -202,7 +202,7 @@ def _duty_routes(api: Api, desk: DocumentDesk) -> None:
     async def duties(
         _: ApiRequest, state: DutyState = DutyState.OPEN, after: After = 0, limit: Limit = 100
     ) -> DutiesOut:
-        """Invoices, credit notes and acts of companies (PSC-4.5); the next page begins after the last id."""
+        """Invoices, acts, e-invoices and credit notes (PSC-4.5); the next page begins after the last id."""
         found = await desk.duties.list(state, after, limit)
         return DutiesOut(state=state, duties=[DutyOut.of(duty) for duty in found])
 

@@ -28,6 +28,8 @@ class Kind(StrEnum):
     """By how much an invoice was too high, with VAT; its sums are negative."""
     ACT = "act"
     """Services given to a company, which both sides sign (PSC-4.5)."""
+    EINVOICE = "einvoice"
+    """What the act of a month in prepaid settlement states, for the state's e-invoice system (PSC-4.5)."""
     STATEMENT = "statement"
     """Every movement of a personal account in a period."""
     REFUND_ORDER = "refund_order"
@@ -41,7 +43,7 @@ class Format(StrEnum):
 
     PDF = "pdf"
     XML = "xml"
-    """The state's e-invoice system: of invoices and acts only."""
+    """The state's e-invoice system: of invoices, credit notes and acts only."""
     JSON = "json"
     """The data themselves, as they are kept and hashed."""
 

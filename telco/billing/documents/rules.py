@@ -14,11 +14,13 @@ from telco.billing.documents.model import (
     Supply,
     VatGroup,
 )
+from telco.kernel.ids import AccountRef
 from telco.kernel.money import Tiyn
 
 SERIES: Mapping[Kind, str] = {
     Kind.INVOICE: "ICR",
     Kind.ACT: "ACT",
+    Kind.EINVOICE: "ESF",
     Kind.STATEMENT: "STM",
     Kind.REFUND_ORDER: "RFO",
     Kind.RECONCILIATION: "REC",
@@ -43,6 +45,11 @@ def number_of(series: str, year: int, number: int) -> str:
 def source_of(kind: Kind, made_of: int) -> str:
     """Name what a document is made of: ``invoice:42``. The same source is issued once."""
     return f"{kind}:{made_of}"
+
+
+def source_of_month(kind: Kind, account: AccountRef, month: date) -> str:
+    """Name what a document of an account's month is made of: ``act:2:417:2026-03-01``."""
+    return f"{kind}:{account}:{month.isoformat()}"
 
 
 def duty_due_on(supplied_until: date) -> date:

@@ -197,7 +197,7 @@ class DutyOut(ApiModel):
     duty_id: int
     kind: Kind
     source: str
-    """What it is made of, with the id of that: ``invoice:42``, ``act:42``, ``credit_note:7``."""
+    """What it is made of, with the id of that: ``invoice:42``, ``act:2:417:2026-03-01``, ``credit_note:7``."""
     due_on: date
     done_on: date | None
     document_id: int | None

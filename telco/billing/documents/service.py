@@ -18,7 +18,7 @@ from typing import TypeVar
 import structlog
 
 from telco.billing.documents import canonical, esf, rules, store
-from telco.billing.documents.drafts import Drafts, RefundFacts
+from telco.billing.documents.drafts import Drafts, RefundFacts, einvoice_of
 from telco.billing.documents.errors import (
     DocumentCorrectedError,
     DocumentDamagedError,
@@ -109,7 +109,8 @@ class Documents:
     async def issue_of(self, source: str, *, actor: str = SYSTEM) -> Issued:
         """Issue the document of a source, once.
 
-        A source is ``invoice:42``, ``credit_note:7``, ``act:42`` of an invoice, ``act:2:417:2026-03-01`` of a month.
+        A source is ``invoice:42``, ``credit_note:7``, ``act:42`` of an invoice, ``act:2:417:2026-03-01`` of a month and
+        ``einvoice:2:417:2026-03-01`` of that act.
 
         Raises:
             InvoiceUnknownError, CreditNoteUnknownError, RequisitesMissingError, NothingSuppliedError,
@@ -129,6 +130,12 @@ class Documents:
                 return await self._drafts.act_of_month(
                     connection, account, date.fromisoformat(month), source, self._today()
                 )
+            case [Kind.EINVOICE, shard, account_id, month]:
+                account = AccountRef(int(shard), AccountId(int(account_id)))
+                of_act = rules.source_of_month(Kind.ACT, account, date.fromisoformat(month))
+                act = await self._latest(connection, of_act)
+                said, _ = await self._read(connection, act.document_id)
+                return einvoice_of(act, said, source, self._today())
             case [Kind.CREDIT_NOTE, credit_note_id]:
                 note_id = CreditNoteId(int(credit_note_id))
                 lowered = await self._lowered(connection, note_id)
@@ -138,13 +145,17 @@ class Documents:
     async def _lowered(self, connection: Connection, credit_note_id: CreditNoteId) -> Reference:
         """The document that a credit note lowers: of its invoice, or what corrects that by now."""
         note = await credit_notes.read(connection, credit_note_id)
-        source = rules.source_of(Kind.INVOICE, note.invoice_id)
+        issued = await self._latest(connection, rules.source_of(Kind.INVOICE, note.invoice_id))
+        return Reference(int(issued.document_id), issued.kind, issued.number, issued.issued_on, note.reason)
+
+    async def _latest(self, connection: Connection, source: str) -> Issued:
+        """The document of a source, issued when it was not, or what corrects it by now."""
         issued = await self._issue_in(connection, source, self._draft_of, SYSTEM)
         while issued.corrected_by is not None:
             row = await connection.fetchrow(Q.document, issued.corrected_by)
             assert row is not None
             issued = store.issued_of(row)
-        return Reference(int(issued.document_id), issued.kind, issued.number, issued.issued_on, note.reason)
+        return issued
 
     async def issue_statement(self, account: AccountRef, period: Period, *, actor: str, request_id: str) -> Issued:
         """Issue an itemised statement; the same request again is answered with the same document.
@@ -239,10 +250,10 @@ class Documents:
         return wrong
 
     async def _again(self, connection: Connection, wrong: Issued, old: Document) -> Draft:
-        """Make the draft of an issued document anew, of the same invoice or the same account and period."""
+        """Make the draft of an issued document anew, of the same invoice, act or account and period."""
         source, today = await self._origin(connection, wrong), self._today()
         match old.kind:
-            case Kind.INVOICE | Kind.ACT:
+            case Kind.INVOICE | Kind.ACT | Kind.EINVOICE:
                 return await self._draft_of(connection, source)
             case Kind.STATEMENT if old.period is not None:
                 return await self._drafts.statement(connection, wrong.account, old.period, source, today)

@@ -77,6 +77,8 @@ def document(kind: Kind, *, buyer: Buyer = COMPANY, items: tuple[Item, ...] = IT
             return replace(
                 base, content=replace(act, due_on=None, invoice_number="KC-2026-0000001"), corrects=reference
             )
+        case Kind.EINVOICE:
+            return replace(base, content=replace(rules.only_supplies(supply), due_on=None))
         case Kind.STATEMENT:
             return replace(base, buyer=PERSON, content=statement(3))
         case Kind.RECONCILIATION:

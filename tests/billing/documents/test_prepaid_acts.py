@@ -1,19 +1,24 @@
-"""Acts of companies in prepaid settlement: one for each calendar month in which something was given."""
+"""Acts and e-invoices of companies in prepaid settlement: for each calendar month in which something was given."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
-from telco.billing.documents.model import DutyState, Issued, Kind, Supply
+from telco.billing.documents.desk import DocumentDesk
+from telco.billing.documents.errors import DocumentUnchangedError
+from telco.billing.documents.model import DutyState, EInvoiceState, Issued, Kind, Supply
 from telco.billing.documents.service import Search
 from telco.catalog.loader import SourceFile
-from telco.kernel.i18n import Language
+from telco.kernel.i18n import Language, Translator
 from telco.kernel.money import Tiyn
+from telco.lab.einvoice import EInvoiceLab
 from telco.subscribers.model import PartyData, PartyKind, RegistrationSheet, Subscriber
-from tests.billing.documents.conftest import COMPANY_BIN, Office
+from tests.billing.documents.conftest import BIN, COMPANY_BIN, Office
+from tests.billing.documents.test_issue import new_address
+from tests.lab.test_einvoice import LOGIN, PASSWORD, connected
 from tests.world import CLERK, iin
 
 PLAN_FILE = """
@@ -40,8 +45,12 @@ en = "Prepaid"
 """
 
 
+async def of_kind(office: Office, kind: Kind) -> list[Issued]:
+    return (await office.desk.documents.search(Search(kind=kind), None, 100))[::-1]
+
+
 async def acts(office: Office) -> list[Issued]:
-    return (await office.desk.documents.search(Search(kind=Kind.ACT), None, 100))[::-1]
+    return await of_kind(office, Kind.ACT)
 
 
 async def supply(office: Office, issued: Issued) -> Supply:
@@ -80,11 +89,15 @@ async def test_each_month_has_an_act_of_what_was_given(office: Office) -> None:
         ("revenue.voice", 174_00, 24_00),
     ]
     assert (content.gross, content.vat, content.invoice_number) == (197_20, 27_20, None)
-    [duty] = await office.desk.duties.list(DutyState.DONE, 0, 10)
-    assert (duty.kind, duty.due_on) == (Kind.ACT, date(2026, 4, 20))
+    duties = await office.desk.duties.list(DutyState.DONE, 0, 10)
+    assert [(duty.kind, duty.due_on) for duty in duties] == [
+        (Kind.ACT, date(2026, 4, 20)),
+        (Kind.EINVOICE, date(2026, 4, 20)),
+    ]
     await office.to(date(2026, 6, 3))  # nothing ran in May: April's act and no act of May, in which nothing was used
     await office.desk.duties.run()
-    assert [document.total for document in await acts(office)] == [197_20, Tiyn(11_60)]
+    for kind in (Kind.ACT, Kind.EINVOICE):
+        assert [document.total for document in await of_kind(office, kind)] == [197_20, Tiyn(11_60)]
 
 
 @pytest.mark.clause("PSC-4.5")
@@ -95,10 +108,12 @@ async def test_what_is_on_an_invoice_is_on_no_other_act(office: Office) -> None:
     await office.to(date(2026, 4, 1))
     await office.desk.duties.run()
     assert await acts(office) == []
+    assert await of_kind(office, Kind.EINVOICE) == []
     await office.invoice(company, date(2026, 4, 2))
     await office.desk.duties.run()
     [act] = await acts(office)
     assert act.source.count(":") == 1
+    assert await of_kind(office, Kind.EINVOICE) == []  # the invoice itself goes to the state's system
 
 
 @pytest.mark.clause("PSC-4.5", "PSC-3.1.5.9")
@@ -113,7 +128,7 @@ async def test_a_number_that_passes_to_a_person_leaves_the_act_to_the_company(of
     assert passed.account != company.account
     await office.use(await office.world.subscribers.get(company.msisdn), "b", 58_00, "revenue.voice")
     await office.to(date(2026, 4, 1))
-    assert await office.desk.duties.run() == {"done": 1, "failed": 0, "open": 0, "late": 0}
+    assert await office.desk.duties.run() == {"done": 2, "failed": 0, "open": 0, "late": 0}
     [act] = await acts(office)
     assert (act.account, act.total, act.iin_bin) == (company.account, 116_00, COMPANY_BIN)
     document, _ = await office.desk.documents.document(act.document_id)
@@ -127,3 +142,81 @@ async def test_a_person_has_no_act(office: Office) -> None:
     await office.use(person, "a", 116_00, "revenue.voice", label="voice.mobile")
     await office.to(date(2026, 4, 1))
     assert (await office.desk.duties.run())["done"] == 0
+
+
+# E-invoices
+
+
+async def march(office: Office) -> Subscriber:
+    """A company that used 116.00 of calls and 23.20 of messages in March."""
+    company = await prepaid_company(office)
+    await office.use(company, "a", 116_00, "revenue.voice", label="voice.mobile")
+    await office.use(company, "b", 23_20, "revenue.sms", label="sms.mobile")
+    return company
+
+
+@pytest.mark.clause("PSC-4.5", "PSC-4.3.1")
+async def test_a_month_has_an_e_invoice_of_the_sums_of_its_act(office: Office) -> None:
+    """116.00 of calls and 23.20 of messages. 11.60 of March that the act has not seen changes the e-invoice neither."""
+    company = await march(office)
+    act = await office.desk.documents.issue_of(f"act:{company.account}:2026-03-01")
+    await office.use(company, "late", 11_60, "revenue.voice", label="voice.mobile")
+    await office.to(date(2026, 4, 1))
+    assert await office.desk.duties.run() == {"done": 2, "failed": 0, "open": 0, "late": 0}
+    [einvoice] = await of_kind(office, Kind.EINVOICE)
+    assert (einvoice.number, einvoice.total, einvoice.account) == ("ESF-2026-0000001", 139_20, company.account)
+    assert await supply(office, einvoice) == await supply(office, act)
+    assert [act.document_id] == [issued.document_id for issued in await acts(office)]
+    for document in (act, einvoice):
+        assert (await office.desk.einvoices.get(document.document_id)).state is EInvoiceState.QUEUED
+
+
+async def test_an_e_invoice_is_issued_with_its_act_whichever_is_asked_for_first(office: Office) -> None:
+    company = await march(office)
+    sources = [f"{kind}:{company.account}:2026-03-01" for kind in (Kind.EINVOICE, Kind.ACT)]
+    issued = await asyncio.gather(*(office.desk.documents.issue_of(source) for source in sources * 3))
+    assert len({one.document_id for one in issued}) == 2
+    assert {one.number for one in issued} == {"ESF-2026-0000001", "ACT-2026-0000001"}
+
+
+@pytest.mark.clause("PSC-4.5")
+async def test_an_e_invoice_is_registered_and_corrected_in_the_states_system(
+    office: Office, translator: Translator
+) -> None:
+    company, world = await march(office), office.world
+    await office.to(date(2026, 4, 1))
+    lab = EInvoiceLab(world.clock, world.calendar, tin=BIN, login=LOGIN, password=PASSWORD)
+
+    async def carry() -> None:
+        for _ in range(4):
+            await queue.run()
+            world.clock.advance(timedelta(hours=1))
+
+    async with connected(lab) as system:
+        desk = DocumentDesk(
+            world.database, world.clock, world.calendar, translator, world.invoicing, world.catalog.current, system
+        )
+        queue, documents = desk.einvoices, desk.documents
+        await desk.duties.run()
+        await carry()
+        [act], [wrong] = await acts(office), await of_kind(office, Kind.EINVOICE)
+        first = await queue.get(wrong.document_id)
+        assert str(first.registration_number).startswith("ESF-")
+        [sent] = [kept.tree for kept in lab.documents.values() if kept.form == "InvoiceV2"]
+        said = [sent.findtext(path) for path in ("turnoverDate", "invoiceType", "productSet/totalPriceWithTax")]
+        assert said == ["31.03.2026", "ORDINARY_INVOICE", "139.2"]
+
+        await new_address(office, company, "г. Шымкент, ул. Қонаев, 1")
+        with pytest.raises(DocumentUnchangedError):  # it says what its act says, which has the old address still
+            await documents.correct(wrong.document_id, reason="адрес", actor="staff:s")
+        await documents.correct(act.document_id, reason="адрес", actor="staff:s")
+        right = await documents.correct(wrong.document_id, reason="адрес", actor="staff:s")
+        assert (right.number, right.total) == ("ESF-2026-0000002", wrong.total)
+        await carry()
+        assert (await queue.get(right.document_id)).state is EInvoiceState.REGISTERED
+        corrected = next(
+            kept.tree for kept in lab.documents.values() if kept.tree.findtext("invoiceType") == "FIXED_INVOICE"
+        )
+        assert corrected.findtext("relatedInvoice/registrationNumber") == first.registration_number
+        assert corrected.findtext("customers/customer/address") == "г. Шымкент, ул. Қонаев, 1"
+        assert sorted(kept.status for kept in lab.documents.values()) == ["CANCELED"] + ["DELIVERED"] * 3

@@ -47,18 +47,28 @@ def _invoice(writer: Writer, supply: Supply) -> None:
         more.append((writer.say(Text("To be paid by")), writer.day(supply.due_on)))
     writer.basis(more, bank=True)
     _supply(writer, supply)
-    total = Text("Total to pay, tenge") if supply.gross >= 0 else Text("Invoice lowered by, tenge")
     sums, to_pay = _vat_sums(writer, supply), Tiyn(abs(supply.gross - supply.advance))
     if supply.advance:
         sums.append((writer.say(Text("Total, tenge")), int(supply.gross)))
         sums.append((writer.say(Text("Paid in advance")), -int(supply.advance)))
-    writer.sums(sums, (writer.say(total), to_pay))
+    writer.sums(sums, (writer.say(_total_of(writer.document.kind)), to_pay))
     writer.in_words(Text("Amount in words"), to_pay)
     seller = writer.document.seller
     writer.signatures(
         (Text("Head"), seller.head.in_(writer.language)),
         (Text("Chief accountant"), seller.accountant.in_(writer.language)),
     )
+
+
+def _total_of(kind: Kind) -> Text:
+    """Say what an invoice's sum is: what an e-invoice is of was paid for before it was given."""
+    match kind:
+        case Kind.CREDIT_NOTE:
+            return Text("Invoice lowered by, tenge")
+        case Kind.EINVOICE:
+            return Text("Total, tenge")
+        case _:
+            return Text("Total to pay, tenge")
 
 
 def _act(writer: Writer, supply: Supply) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 
 from telco.billing.documents.model import BuyerKind, Document, Kind
@@ -33,22 +33,15 @@ _SUM_WIDTH = 34.0
 _SUM_LABEL = 60.0
 
 
-def title_of(document: Document) -> Text:
-    """Name a document with its number."""
-    number = document.number
-    match document.kind:
-        case Kind.INVOICE:
-            return Text("Invoice No. {number}", number=number)
-        case Kind.CREDIT_NOTE:
-            return Text("Credit note No. {number}", number=number)
-        case Kind.ACT:
-            return Text("Act of services rendered No. {number}", number=number)
-        case Kind.STATEMENT:
-            return Text("Itemised statement No. {number}", number=number)
-        case Kind.REFUND_ORDER:
-            return Text("Refund order No. {number}", number=number)
-        case Kind.RECONCILIATION:
-            return Text("Act of reconciliation No. {number}", number=number)
+_TITLES: Mapping[Kind, str] = {
+    Kind.INVOICE: Text("Invoice No. {number}").msgid,
+    Kind.CREDIT_NOTE: Text("Credit note No. {number}").msgid,
+    Kind.ACT: Text("Act of services rendered No. {number}").msgid,
+    Kind.EINVOICE: Text("E-invoice No. {number}").msgid,
+    Kind.STATEMENT: Text("Itemised statement No. {number}").msgid,
+    Kind.REFUND_ORDER: Text("Refund order No. {number}").msgid,
+    Kind.RECONCILIATION: Text("Act of reconciliation No. {number}").msgid,
+}
 
 
 class Writer:
@@ -59,7 +52,7 @@ class Writer:
         self.language = language
         self._translator = translator
         self._sha256 = sha256
-        self.title = self.say(title_of(document))
+        self.title = self.say(Text(_TITLES[document.kind], number=document.number))
         self.sheet = Sheet(
             title=self.title,
             language=language,
