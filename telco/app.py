@@ -199,6 +199,7 @@ class App:
             self._obligations,
             self.catalog.current,
             self.ways_in,
+            settings.refunds.purpose_code,
         )
         self.companies = Companies(
             self.database, clock, self.calendar, self.ledger, self.invoicing, self.ways_in, staff.encode()

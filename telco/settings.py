@@ -208,6 +208,13 @@ class SmsGroup(SmsSettings):
     """Links to the operator's SMSC, as JSON: ``[{"name": "smsc-1", "host": "...", "system_id": "...", ...}]``."""
 
 
+class RefundsSettings(Group):
+    """Money back to subscribers (PSC-6.4, 7.7)."""
+
+    purpose_code: str = Field(default="859", pattern=r"^[0-9]{3}$")
+    """Payment purpose code (КНП) of the orders given to the bank: three digits, by default those of services."""
+
+
 class EinvoiceSettings(Group):
     """The state's e-invoice system. Without an address documents wait in the queue."""
 
@@ -261,6 +268,7 @@ class Settings(BaseSettings):
     callme: CallMeSettings = CallMeSettings()
     sms: SmsGroup = SmsGroup()
     codes: CodesSettings = CodesSettings()
+    refunds: RefundsSettings = RefundsSettings()
     einvoice: EinvoiceSettings = EinvoiceSettings()
     log: LogSettings = LogSettings()
 

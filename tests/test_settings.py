@@ -93,6 +93,7 @@ def test_groups_and_names_may_have_underscores(monkeypatch: pytest.MonkeyPatch) 
         ("TELCO_HTTP_PORT", "65536", "TELCO_HTTP_PORT: "),
         ("TELCO_TRUST_AMOUNT", "1.005", "TELCO_TRUST_AMOUNT: "),
         ("TELCO_MODE", "test", "TELCO_MODE: "),
+        ("TELCO_REFUNDS_PURPOSE_CODE", "85", "TELCO_REFUNDS_PURPOSE_CODE: "),
         ("TELCO_SMS_LINKS", "[{", '"sms"'),
         ("TELCO_SMS_LINKS", '[{"port": "x"}]', "TELCO_SMS_LINKS.0.port: "),
         ("TELCO_HTTP_PROT", "1", "TELCO_HTTP_PROT is not a setting"),

@@ -17,6 +17,7 @@ _IBAN = re.compile(r"KZ\d{2}[0-9A-Z]{16}", re.ASCII)
 _SUM = re.compile(r"[0-9]{1,13}\.[0-9]{2}", re.ASCII)
 _ORDER = "СекцияДокумент=Платежное поручение"
 _END = "КонецДокумента"
+_PURPOSE_CODE = re.compile(r"[0-9]{3}", re.ASCII)
 _FIELDS = ("Номер", "Дата", "Сумма", "ПлательщикСчет", "ПолучательСчет", "Получатель", "ПолучательБИН_ИИН")
 RETURN_DAYS = 2
 MOST_TEXT = 65
@@ -76,6 +77,8 @@ class LabBank:
             raise OrdersRefusedError("a wrong account")
         if _SUM.fullmatch(fields["Сумма"]) is None or _tiyn(fields["Сумма"]) == 0:
             raise OrdersRefusedError("a wrong sum")
+        if _PURPOSE_CODE.fullmatch(fields.get("КодНазначенияПлатежа", "")) is None:
+            raise OrdersRefusedError("a wrong purpose code")
         return fields
 
     def _execute(self, order: Mapping[str, str], day: date) -> None:

@@ -1,6 +1,6 @@
 """What the lab's bank imitates of a bank of Kazakhstan, as its client sees it in files. Each test is one thing it does.
 
-1. It takes orders in ``1CClientBankExchange``, whole or not at all: accounts, sums, fields that an order has to have.
+1. It takes orders in ``1CClientBankExchange``, whole or not at all: accounts, sums, purpose codes, other fields.
 2. An order comes once, by its number and day, and only while there is money for all of a file.
 3. What it executes is debited on the day; a transfer to a closed account comes back two days later.
 4. A statement of a day has the same in both forms, and MT940 adds up: there the order has no number, only its purpose.
@@ -34,6 +34,7 @@ def orders(*numbers: str, **changes: str) -> bytes:
             "ПолучательСчет": THEIRS,
             "Получатель": "Айгул",
             "ПолучательБИН_ИИН": "900101300017",
+            "КодНазначенияПлатежа": "859",
             "НазначениеПлатежа": "Возврат остатка денег по заявлению RF-0000017. Без НДС",
         }
         lines += ["СекцияДокумент=Платежное поручение", *(f"{k}={v}" for k, v in (fields | changes).items())]
@@ -50,6 +51,8 @@ def orders(*numbers: str, **changes: str) -> bytes:
         {"ПлательщикСчет": THEIRS},
         {"ПолучательСчет": "KZ87125KZT5004100100"},
         {"ПолучательБИН_ИИН": ""},
+        {"КодНазначенияПлатежа": ""},
+        {"КодНазначенияПлатежа": "85"},
     ],
 )
 def test_a_file_with_a_wrong_order_is_not_taken(changes: dict[str, str]) -> None:

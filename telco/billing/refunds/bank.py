@@ -57,6 +57,7 @@ class RefundBank:
         payouts: Payouts,
         transfers: BankTransfers,
         requisites: Requisites,
+        purpose_code: str,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -65,6 +66,7 @@ class RefundBank:
         self._payouts = payouts
         self._transfers = transfers
         self._requisites = requisites
+        self._purpose_code = purpose_code
 
     # To the bank
 
@@ -92,6 +94,7 @@ class RefundBank:
                 raise NoOrdersError
             now = self._clock.now()
             local = self._calendar.local(now)
+            payer = _payer(iban, await self._requisites.on(connection, local.date()))
             row = await connection.fetchrow(
                 Q.insert_file,
                 request_id,
@@ -101,7 +104,7 @@ class RefundBank:
                 actor,
                 len(orders),
                 sum(order.amount or 0 for order in orders),
-                payment_orders(_payer(iban, await self._requisites.on(connection, local.date())), orders, local),
+                payment_orders(payer, orders, local, self._purpose_code),
             )
             assert row is not None
             made = store.file_of(row)

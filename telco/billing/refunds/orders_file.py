@@ -16,10 +16,11 @@ _NEIGHBOURS = str.maketrans("ӘәҒғҚқҢңӨөҰұҮүҺһ", "АаГгКкН�
 _KIND = "Платежное поручение"
 
 
-def payment_orders(payer: Payer, refunds: Sequence[Refund], made_at: datetime) -> bytes:
+def payment_orders(payer: Payer, refunds: Sequence[Refund], made_at: datetime, purpose_code: str) -> bytes:
     """Write one payment order for each refund, in the bank's format; `made_at` is shown as it is given.
 
-    The order's number is the refund's id, so that the bank's answer names it.
+    The order's number is the refund's id, so that the bank's answer names it. `purpose_code` is the three digits (КНП)
+    that every payment in Kazakhstan has.
     """
     day = _day(made_at.date())
     lines = [
@@ -33,14 +34,14 @@ def payment_orders(payer: Payer, refunds: Sequence[Refund], made_at: datetime) -
         f"ДатаКонца={day}",
         f"РасчСчет={payer.iban}",
         f"Документ={_KIND}",
-        *(line for refund in refunds for line in _order(payer, refund, day)),
+        *(line for refund in refunds for line in _order(payer, refund, day, purpose_code)),
         "КонецФайла",
         "",
     ]
     return "\r\n".join(lines).translate(_NEIGHBOURS).encode("cp1251", errors="replace")
 
 
-def _order(payer: Payer, refund: Refund, day: str) -> list[str]:
+def _order(payer: Payer, refund: Refund, day: str, purpose_code: str) -> list[str]:
     assert refund.amount is not None
     fields = {
         "Номер": str(refund.refund_id),
@@ -56,6 +57,7 @@ def _order(payer: Payer, refund: Refund, day: str) -> list[str]:
         "Получатель": refund.applicant,
         "ПолучательБИН_ИИН": refund.iin_bin,
         "ПолучательБИК": refund.payee.bic or "",
+        "КодНазначенияПлатежа": purpose_code,
         "НазначениеПлатежа": purpose(refund),
     }
     return [f"СекцияДокумент={_KIND}", *(f"{key}={value}" for key, value in fields.items() if value), "КонецДокумента"]

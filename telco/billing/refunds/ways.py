@@ -36,11 +36,15 @@ class WaysOut:
         obligations: Obligations,
         catalogue: Callable[[], Catalogue],
         ways_in: WaysIn,
+        purpose_code: str,
     ) -> None:
+        """`purpose_code` (КНП) is what orders to the bank have."""
         self.refunds = Refunds(database, clock, calendar, ledger, invoicing, obligations)
         self.payouts = Payouts(database, clock, calendar, ledger, self.refunds, ways_in.cash)
         requisites = Requisites(database, clock, calendar)
-        self.bank = RefundBank(database, clock, calendar, self.refunds, self.payouts, ways_in.transfers, requisites)
+        self.bank = RefundBank(
+            database, clock, calendar, self.refunds, self.payouts, ways_in.transfers, requisites, purpose_code
+        )
         ways_in.transfers.explained_by(self.bank.explain)
         self.closing = Closing(database, clock, calendar, ledger, trust, invoicing, self.refunds)
         self.compensations = Compensations(database, clock, calendar, ledger, catalogue)

@@ -25,6 +25,7 @@ ANNA, BOLAT, CASHIER = "staff:anna", "staff:bolat", "staff:saule"
 OURS = "KZ87345KZT1234567890"
 THEIRS = "KZ86125KZT5004100100"
 """A known example of a right IBAN of Kazakhstan."""
+PURPOSE_CODE = "852"
 
 
 class Office(WaysOut):
@@ -51,6 +52,7 @@ class Office(WaysOut):
             world._obligations,
             world.catalog.current,
             ways_in,
+            PURPOSE_CODE,
         )
         self.ways_in = ways_in
         self.world = world

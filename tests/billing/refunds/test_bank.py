@@ -20,7 +20,7 @@ from telco.billing.refunds.orders_file import purpose
 from telco.kernel.money import json_money, tenge
 from tests.billing.payments.bank import bank_file, document
 from tests.billing.payments.test_mt940 import statement
-from tests.billing.refunds.conftest import ANNA, OURS, THEIRS, Office
+from tests.billing.refunds.conftest import ANNA, OURS, PURPOSE_CODE, THEIRS, Office
 
 
 def debited(refund: Refund, **changes: str | None) -> dict[str, str]:
@@ -72,6 +72,7 @@ async def test_the_file_is_what_the_bank_reads(office: Office) -> None:
         "ПлательщикБИН_ИИН=990140000007",
         "ПлательщикКБЕ=17",
         "ПлательщикБИК=HSBKKZKX",
+        f"КодНазначенияПлатежа={PURPOSE_CODE}",
     ):
         assert text.count(f"{of_ours}\r\n") == 2, of_ours  # in each order
 
