@@ -328,7 +328,7 @@ class App:
         instalments_http.routes(api, self.instalments, self.port_out, self.bureaus, self.subscribers)
         collection_http.routes(api, self.collection, self.subscribers)
         refunds_http.routes(api, self.ways_out)
-        company_http.routes(api, self.companies)
+        company_http.routes(api, self.companies, self.translator)
         documents_http.routes(api, self.documents)
         charging_http.routes(api, self.charging)
         return api
@@ -386,7 +386,7 @@ class App:
             public_url=settings.http.public_url,
         )
         terminal_http.add_routes(web, self.ways_in, self.translator)
-        contact_http.add_routes(web, self.companies)
+        contact_http.add_routes(web, self.companies, self.translator)
         server = await start_server(web, settings.http.host, settings.http.port)
         self._closing.push_async_callback(server.stop)
         return server

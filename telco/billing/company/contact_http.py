@@ -11,17 +11,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import TypeVar
 
 from aiohttp import web
 from pydantic_core import to_json
 
 from telco.billing.company.errors import ContactKeyError, SheetQueryError, SheetUnknownError
-from telco.billing.company.model import Contact, Order, SheetId, SheetKind
+from telco.billing.company.model import Contact, Order, Sheet, SheetId, SheetKind
 from telco.billing.company.schemas import SheetOut
 from telco.billing.company.sheet_file import MAX_BYTES
 from telco.billing.company.together import Companies
 from telco.billing.payments.terminal_http import credentials
+from telco.kernel.i18n import Translator
+from telco.web import negotiation
 from telco.web.problem import RequestRefused
 from telco.web.uploads import read_body
 
@@ -32,16 +35,17 @@ _NUMBER = re.compile(r"[\w/.-]{1,30}")
 _FILE_NAME = re.compile(r"[^/\\]{1,100}")
 
 
-def add_routes(app: web.Application, companies: Companies) -> None:
+def add_routes(app: web.Application, companies: Companies, translator: Translator) -> None:
     """Serve companies' contacts."""
-    face = _Face(companies)
+    face = _Face(companies, translator)
     app.router.add_post("/company/v1/sheets", face.take)
     app.router.add_get("/company/v1/sheets/{sheet_id}", face.read, allow_head=False)
 
 
 class _Face:
-    def __init__(self, companies: Companies) -> None:
+    def __init__(self, companies: Companies, translator: Translator) -> None:
         self._companies = companies
+        self._translator = translator
 
     async def take(self, request: web.Request) -> web.Response:
         """Take ``?kind=register&order_number=417&order_date=2026-03-01&file_name=register.xlsx`` with the file."""
@@ -51,7 +55,7 @@ class _Face:
         file_name = _field(request, "file_name", _file_name)
         raw = await read_body(request, most_bytes=MAX_BYTES, timeout_s=UPLOAD_TIMEOUT_S)
         sheet = await self._companies.sheets.take(raw, file_name, kind, order, actor=f"contact:{contact.login}")
-        return _json(SheetOut.of(sheet))
+        return self._answer(request, sheet)
 
     async def read(self, request: web.Request) -> web.Response:
         """Answer with a register or letter as it stands."""
@@ -61,7 +65,11 @@ class _Face:
         sheet = await self._companies.sheets.get(sheet_id)
         if sheet.order.bin != contact.bin:
             raise SheetUnknownError(sheet_id=sheet_id)
-        return _json(SheetOut.of(sheet))
+        return self._answer(request, sheet)
+
+    def _answer(self, request: web.Request, sheet: Sheet) -> web.Response:
+        told = SheetOut.of(sheet, partial(self._translator.render, language=request[negotiation.LANGUAGE]))
+        return web.Response(body=to_json(told), content_type="application/json")
 
     async def _contact(self, request: web.Request) -> Contact:
         try:
@@ -97,7 +105,3 @@ def _day(given: str) -> date:
     if not 2000 <= day.year <= 2199:
         raise ValueError(given)
     return day
-
-
-def _json(sheet: SheetOut) -> web.Response:
-    return web.Response(body=to_json(sheet), content_type="application/json")

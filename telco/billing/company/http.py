@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
 
 from telco.billing.company import errors as e
-from telco.billing.company.model import Named, Order, SheetId
+from telco.billing.company.model import Named, Order, Sheet, SheetId
 from telco.billing.company.purpose import normal_reference
 from telco.billing.company.schemas import (
     MAX_FILE_BODY,
@@ -33,6 +34,7 @@ from telco.billing.company.together import Companies
 from telco.billing.errors import TopUpRefusedError
 from telco.billing.payments import errors as p
 from telco.billing.payments.model import WorkItem, WorkItemId
+from telco.kernel.i18n import Translator
 from telco.kernel.iin_bin import IinBinError
 from telco.web.api import Api, ApiRequest
 from telco.web.fields import Id
@@ -46,33 +48,41 @@ Before = Annotated[int, Field(ge=1, le=2**62)]
 Limit = Annotated[int, Field(ge=1, le=500)]
 
 
-def routes(api: Api, companies: Companies) -> None:
+def routes(api: Api, companies: Companies, translator: Translator) -> None:
     """Declare the routes of company payments."""
-    _sheet_routes(api, companies)
+    _sheet_routes(api, companies, translator)
     _contact_routes(api, companies)
     _item_routes(api, companies)
 
 
-def _sheet_routes(api: Api, companies: Companies) -> None:
+def _sheet_routes(api: Api, companies: Companies, translator: Translator) -> None:
+    def told(request: ApiRequest, sheet: Sheet) -> SheetOut:
+        return SheetOut.of(sheet, partial(translator.render, language=request.language))
+
     async def take(request: ApiRequest, body: SheetIn) -> SheetOut:
         """The payment is allocated by it at once if it is there, else when it comes. The same file changes nothing."""
         order = Order(body.bin, body.order_number, body.order_date)
         sheet = await companies.sheets.take(body.content, body.file_name, body.kind, order, actor=request.actor.actor)
-        return SheetOut.of(sheet)
+        return told(request, sheet)
 
-    async def read(_: ApiRequest, sheet_id: Id) -> SheetOut:
-        return SheetOut.of(await companies.sheets.get(SheetId(sheet_id)))
+    async def read(request: ApiRequest, sheet_id: Id) -> SheetOut:
+        """While it waits, with the reason and what to do."""
+        return told(request, await companies.sheets.get(SheetId(sheet_id)))
 
-    async def of_company(_: ApiRequest, bin: BinText, before: Before | None = None, limit: Limit = 100) -> SheetsOut:  # noqa: A002  (the contract's own word)
+    async def of_company(
+        request: ApiRequest,
+        bin: BinText,  # noqa: A002  (the contract's own word)
+        before: Before | None = None,
+        limit: Limit = 100,
+    ) -> SheetsOut:
         """The newest first; the next page begins before the last id."""
         found = await companies.sheets.of_company(bin, before, limit)
-        return SheetsOut(sheets=[SheetOut.of(sheet) for sheet in found])
+        return SheetsOut(sheets=[told(request, sheet) for sheet in found])
 
     async def withdraw(request: ApiRequest, sheet_id: Id, body: WithdrawIn) -> SheetOut:
         """One that no payment has used; another one may then come for the order."""
-        return SheetOut.of(
-            await companies.sheets.withdraw(SheetId(sheet_id), actor=request.actor.actor, reason=body.reason)
-        )
+        withdrawn = await companies.sheets.withdraw(SheetId(sheet_id), actor=request.actor.actor, reason=body.reason)
+        return told(request, withdrawn)
 
     api.post(
         "/v1/company-sheets",

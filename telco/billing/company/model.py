@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import NewType
+from typing import Final, NewType
 
 from telco.kernel.ids import AccountRef, SubscriberId
 from telco.kernel.money import Tiyn
@@ -107,6 +107,21 @@ class Order:
     date: date
 
 
+PAYMENT_MISSING: Final = "payment_missing"
+"""Why a register or letter waits whose payment has not come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why a register or letter was not followed yet."""
+
+    reason: str
+    """`PAYMENT_MISSING`, or the reason with which its payment is on the work list."""
+    detail: str = ""
+    paid: Tiyn = Tiyn(0)
+    """What the payment is; 0 while there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """A register or letter as it stands."""
@@ -122,6 +137,8 @@ class Sheet:
     sent_at: datetime
     sent_by: str
     replayed: bool = False
+    wait: Wait | None = None
+    """None of one that does not wait."""
 
 
 @dataclass(frozen=True, slots=True)

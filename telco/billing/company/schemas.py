@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated
 
@@ -9,7 +10,9 @@ from pydantic import Field, StringConstraints
 
 from telco.billing.company.model import Proposal, ProposedLine, Sheet, SheetKind, SheetState
 from telco.billing.company.sheet_file import MAX_BYTES
+from telco.billing.company.waits import explain
 from telco.billing.payments.schemas import FileContent, Reason
+from telco.kernel.i18n import Text
 from telco.web.fields import ApiModel, MoneyOut, PositiveMoney, text
 
 MAX_FILE_BODY = MAX_BYTES * 4 // 3 + 4096
@@ -50,12 +53,26 @@ class SheetOut(ApiModel):
     sent_by: str
     replayed: bool
     """The same file came before; nothing was changed."""
+    reason: str | None
+    """Why it waits: ``payment_missing``, or the reason of its payment on the work list."""
+    detail: str | None
+    """What the work list says beside the reason."""
+    explanation: str | None
+    """Why it waits and what to do, in the reader's language."""
 
     @classmethod
-    def of(cls, sheet: Sheet) -> SheetOut:
-        own = {"bin", "order_number", "order_date"}
-        fields = {name: getattr(sheet, name) for name in cls.model_fields if name not in own}
-        return cls(bin=sheet.order.bin, order_number=sheet.order.number, order_date=sheet.order.date, **fields)
+    def of(cls, sheet: Sheet, say: Callable[[Text], str]) -> SheetOut:
+        wait = sheet.wait
+        own = {"bin", "order_number", "order_date", "reason", "detail", "explanation"}
+        return cls(
+            bin=sheet.order.bin,
+            order_number=sheet.order.number,
+            order_date=sheet.order.date,
+            reason=None if wait is None else wait.reason,
+            detail=None if wait is None else wait.detail,
+            explanation=None if wait is None else say(explain(wait, sheet)),
+            **{name: getattr(sheet, name) for name in cls.model_fields if name not in own},
+        )
 
 
 class SheetsOut(ApiModel):

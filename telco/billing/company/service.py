@@ -10,14 +10,24 @@ Contract: PSC-3.2.4-1, PSC-3.2.4-2, PSC-3.2.4-3, PSC-3.2.4-4
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import structlog
 
 from telco.billing.company import store
 from telco.billing.company.errors import PayeesRefusedError, SheetEndedError, SumsDifferError
-from telco.billing.company.model import Manner, Named, Order, Sheet, SheetKind, SheetState, Unclear
+from telco.billing.company.model import (
+    PAYMENT_MISSING,
+    Manner,
+    Named,
+    Order,
+    Sheet,
+    SheetKind,
+    SheetState,
+    Unclear,
+    Wait,
+)
 from telco.billing.company.proposals import Proposals
 from telco.billing.company.purpose import INVOICE, parse_purpose
 from telco.billing.company.store import Q
@@ -167,8 +177,20 @@ class CompanyPayments:
 
     async def sheet_came(self, order: Order) -> None:
         """Look again at the payments that wait for an order's register or letter."""
-        for item in await self._work_list.of_order(order.bin, order.number, order.date, JUDGED):
+        for item in await self._work_list.of_orders([(order.bin, order.number, order.date)], JUDGED):
             await self.look(item)
+
+    async def explained(self, sheets: Sequence[Sheet]) -> list[Sheet]:
+        """Say of each register or letter that waits why it does: the reason stands with its payment, where it came.
+
+        Contract: PSC-3.2.4-4
+        """
+        orders = [sheet.order for sheet in sheets if sheet.state is SheetState.WAITING]
+        keys = [(order.bin, order.number, order.date) for order in orders]
+        waits = dict.fromkeys(orders, Wait(PAYMENT_MISSING))
+        for item in await self._work_list.of_orders(keys, DECIDABLE) if keys else ():
+            waits[order_of(item)] = Wait(item.reason, str(item.facts.get("detail", "")), item.amount)
+        return [replace(one, wait=waits[one.order]) if one.state is SheetState.WAITING else one for one in sheets]
 
     # What people decide
 

@@ -110,7 +110,7 @@ class Sheets:
         return await self._database.transact("company_payments.withdraw_sheet", body)
 
     async def get(self, sheet_id: SheetId, *, replayed: bool = False) -> Sheet:
-        """Read a register or letter.
+        """Read a register or letter, with why it waits if it does.
 
         Raises:
             SheetUnknownError
@@ -118,12 +118,13 @@ class Sheets:
         row = await self._database.fetchrow(Q.sheet, sheet_id)
         if row is None:
             raise SheetUnknownError(sheet_id=sheet_id)
-        return replace(store.sheet_of(row), replayed=replayed)
+        [sheet] = await self._payments.explained([store.sheet_of(row)])
+        return replace(sheet, replayed=replayed)
 
     async def of_company(self, iin_bin: str, before: int | None, limit: int) -> list[Sheet]:
         """List a company's registers and letters, the newest first, from before an id."""
         rows = await self._database.fetch(Q.sheets, iin_bin, before or LAST_SHEET, limit)
-        return [store.sheet_of(row) for row in rows]
+        return await self._payments.explained([store.sheet_of(row) for row in rows])
 
     # Contacts
 

@@ -267,10 +267,12 @@ select * from payments.work_item where external_id = $1 order by item_id limit $
 select * from payments.work_item
 where state = 'open' and kind = $1 and reason = $2 order by item_id limit $3;
 
--- name: items_of_order
--- Open items of a payment order, by who pays, its number and day.
-select w.* from payments.bank_document d join payments.work_item w using (document_id)
-where d.payer_id = $1 and d.number = $2 and d.document_date = $3 and w.state = 'open' and w.reason = any($4::text[])
+-- name: items_of_orders
+-- Open items of payment orders, by who pays, an order's number and day.
+select w.*
+from unnest($1::text[], $2::text[], $3::date[]) o (payer_id, number, document_date)
+join payments.bank_document d using (payer_id, number, document_date) join payments.work_item w using (document_id)
+where w.state = 'open' and w.reason = any($4::text[])
 order by w.item_id;
 
 -- name: item

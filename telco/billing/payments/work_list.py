@@ -135,9 +135,9 @@ class WorkList:
         """List open items of bank documents with a reason, the oldest first."""
         return [store.item_of(row) for row in await self._database.fetch(Q.items_with_reason, BANK_ITEM, reason, limit)]
 
-    async def of_order(self, payer_id: str, number: str, day: date, reasons: Collection[str]) -> list[WorkItem]:
-        """List open items of a payment order, with any of the reasons."""
-        rows = await self._database.fetch(Q.items_of_order, payer_id, number, day, list(reasons))
+    async def of_orders(self, orders: Collection[tuple[str, str, date]], reasons: Collection[str]) -> list[WorkItem]:
+        """List open items of payment orders (payer, number, day), with any of the reasons."""
+        rows = await self._database.fetch(Q.items_of_orders, *map(list, zip(*orders, strict=True)), list(reasons))
         return [store.item_of(row) for row in rows]
 
     async def company_item(self, item_id: WorkItemId, reasons: Collection[str]) -> WorkItem:

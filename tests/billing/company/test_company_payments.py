@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import date
 
 import asyncpg
@@ -17,7 +18,7 @@ from telco.billing.company.errors import (
     SheetFileError,
     SumsDifferError,
 )
-from telco.billing.company.model import Named, Order, SheetKind, SheetState
+from telco.billing.company.model import Named, Order, SheetKind, SheetState, Wait
 from telco.billing.invoicing.model import Invoice
 from telco.billing.payments.audit import MoneyIn
 from telco.billing.payments.errors import WorkItemDecidedError, WorkItemNotCompanyError
@@ -25,13 +26,14 @@ from telco.billing.payments.model import CorrectionKind, ItemState, PaymentState
 from telco.kernel.money import Tiyn, tenge
 from telco.ledger import model as ledger_model
 from telco.subscribers.model import EndGround, Subscriber
-from tests.billing.company.conftest import ACCOUNTANT, COMPANY, Books
+from tests.billing.company.conftest import ACCOUNTANT, COMPANY, ORDER, Books
 from tests.billing.invoicing.conftest import charge, invoices, to
 from tests.billing.payments.bank import bank_file, document
 from tests.billing.payments.test_mt940 import statement
 from tests.world import CLERK
 
 OTHER = Order(COMPANY, "2", date(2026, 3, 1))
+OTHER_COMPANY = "990240000000"
 
 
 async def owe(books: Books, subscriber: Subscriber, amount: str, op_id: str = "used") -> None:
@@ -139,6 +141,7 @@ async def test_a_register_that_does_not_add_up_is_not_followed(books: Books) -> 
     assert (item.reason, await books.world.main(one)) == ("sheet_differs", 0)
     assert item.facts["detail"] == "register 1: 1999.99"
     [sheet] = await books.companies.sheets.of_company(COMPANY, None, 10)
+    assert sheet.wait == Wait("sheet_differs", "register 1: 1999.99", tenge(2000))
     await books.companies.sheets.withdraw(sheet.sheet_id, actor=ACCOUNTANT, reason="wrong")
     await books.send([(one.msisdn, "2000.00")])  # the corrected one finds the payment
     assert await books.world.main(one) == tenge(2000)
@@ -151,6 +154,24 @@ async def test_a_register_against_what_the_purpose_says_is_for_people(books: Boo
     await books.came(f"за {two.msisdn}", "1000.00")
     assert [item.reason for item in await books.waiting()] == ["contradiction"]
     assert await mains(books, one, two) == [0, 0]
+    [sheet] = await books.companies.sheets.of_company(COMPANY, None, 10)
+    assert sheet.wait == Wait("contradiction", f"за {two.msisdn}", tenge(1000))
+
+
+async def test_registers_that_wait_say_for_what_each(books: Books) -> None:
+    """The third is of a payment order with the number and day of the first, and another payer."""
+    one = await books.number_of()
+    await books.came("по реестру", "1000.00")
+    first = await books.send([(one.msisdn, "999.99")])
+    second = await books.send([(one.msisdn, "1000")], order=OTHER)
+    third = await books.send([(one.msisdn, "1000")], order=replace(ORDER, bin=OTHER_COMPANY))
+    assert first.wait is not None
+    assert (first.wait.reason, second.wait, third.wait) == ("sheet_differs", Wait("payment_missing"), second.wait)
+    withdrawn = await books.companies.sheets.withdraw(first.sheet_id, actor=ACCOUNTANT, reason="wrong")
+    assert withdrawn.wait is None
+    assert (await books.send([(one.msisdn, "1000.00")])).wait is None  # followed at once
+    told = [sheet.wait for sheet in await books.companies.sheets.of_company(COMPANY, None, 10)]
+    assert told == [None, Wait("payment_missing"), None]
 
 
 async def test_a_second_register_of_an_order_needs_the_first_withdrawn(books: Books) -> None:

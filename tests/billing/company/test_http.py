@@ -236,3 +236,21 @@ async def test_hostile_files_are_refused_on_both_faces_and_change_nothing(faces:
     status, refused = await faces.staff(Role.CLERK, "POST", "/v1/company-sheets", json=sheet(bin="111111111111"))
     assert (status, refused["code"]) == (422, "iin_bin_invalid")
     assert (await faces.contact())[0] == 200  # the order is still free
+
+
+@pytest.mark.clause("PSC-3.2.4-4")
+async def test_a_register_that_contradicts_its_payment_is_answered_with_why(faces: Faces) -> None:
+    """The transfer 416 of 1,000.00 waits; the register of it adds up to 5,000.00."""
+    day = (await faces.waiting())["facts"]["document_date"]
+    query = QUERY | {"order_number": "416", "order_date": day}
+    status, told = await faces.contact(params=query)
+    assert (status, told["state"], told["reason"]) == (200, "waiting", "sheet_differs")
+    assert told["explanation"].startswith("The payment is 1 000 ₸ and this adds up to 5 000 ₸")
+    _, missing = await faces.contact()
+    assert missing["reason"] == "payment_missing"
+    assert f"the order {QUERY['order_number']} of" in missing["explanation"]
+    path = f"/v1/company-sheets/{told['sheet_id']}"
+    _, seen = await faces.staff(Role.CLERK, "GET", path)
+    assert (seen["reason"], seen["explanation"]) == (told["reason"], told["explanation"])
+    _, withdrawn = await faces.staff(Role.ACCOUNTANT, "POST", f"{path}/withdraw", json={"reason": "wrong sums"})
+    assert (withdrawn["state"], withdrawn["reason"], withdrawn["explanation"]) == ("withdrawn", None, None)
