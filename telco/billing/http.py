@@ -42,14 +42,15 @@ def routes(api: Api, cards: PaymentCards, subscribers: Subscribers, ledger: Ledg
 
 def _account_routes(api: Api, subscribers: Subscribers, ledger: Ledger) -> None:
     async def balance(_: ApiRequest, msisdn: MsisdnText) -> BalanceOut:
-        """The main balance, bonus balances and allowances of the account that the number spends from."""
-        subscriber = await subscribers.get(msisdn)
-        return BalanceOut.of(msisdn, await ledger.balances(subscriber.account))
+        """The main balance, bonus balances and allowances of the account that the number spends from; after the end of
+        its contract of the one that it spent from."""
+        use = await subscribers.latest_use(msisdn)
+        return BalanceOut.of(msisdn, await ledger.balances(use.account))
 
     async def statement(_: ApiRequest, msisdn: MsisdnText, limit: Limit = 50) -> StatementOut:
         """Every operation is there, with what it moved in each bucket."""
-        subscriber = await subscribers.get(msisdn)
-        entries = await ledger.statement(subscriber.account, limit)
+        use = await subscribers.latest_use(msisdn)
+        entries = await ledger.statement(use.account, limit)
         return StatementOut(msisdn=msisdn, entries=[StatementEntryOut.of(entry) for entry in entries])
 
     declared = {"roles": _READERS, "tags": _ACCOUNTS, "audit": True, "errors": [SubscriberUnknownError]}

@@ -48,9 +48,17 @@ class NumbersLimitError(DomainError):
 
 
 class NumberNotFreeError(DomainError):
-    """The number {msisdn} cannot be given out: it is taken, reserved for somebody else or not in the pool."""
+    """The number {msisdn} cannot be given out: it is taken, reserved for somebody else, at rest or not in the pool."""
 
     code = "number_not_free"
+    msisdn: str
+
+
+class NumberNotOursError(DomainError):
+    """The number {msisdn} is not in the pool of this operator."""
+
+    code = "number_not_ours"
+    status = 404
     msisdn: str
 
 

@@ -90,7 +90,8 @@ def _accession(api: Api, subscribers: Subscribers) -> None:
 
 def _people(api: Api, subscribers: Subscribers) -> None:
     async def read(request: ApiRequest, msisdn: MsisdnText) -> c.CardOut:
-        """Needs ``X-Ground``: who looked, and why, is recorded with the look."""
+        """Needs ``X-Ground``: who looked, and why, is recorded with the look. After the end of its contract the
+        number's last subscriber is shown until somebody else has it."""
         return card_out(await subscribers.people.card(msisdn, origin(request)))
 
     async def numbers(request: ApiRequest, kind: PartyKind, iin_bin: IinBin) -> list[s.PartyNumberOut]:
@@ -388,6 +389,8 @@ def card_out(card: Card) -> c.CardOut:
         user_note=card.user_note,
         acceded_at=card.acceded_at,
         stop_at=card.stop_at,
+        ended_at=card.ended_at,
+        end_ground=card.end_ground,
         accounts=[c.PersonalAccountOut.model_validate(a) for a in card.accounts],
         numbers=[c.NumberUseOut.model_validate(n) for n in card.numbers],
         sims=[c.SimUseOut.model_validate(sim) for sim in card.sims],

@@ -9,7 +9,7 @@ from pydantic import Field
 from telco.subscribers import errors as e
 from telco.subscribers import schemas as s
 from telco.subscribers import schemas_card as c
-from telco.subscribers.http_common import CLERKS, origin
+from telco.subscribers.http_common import CLERKS, READERS, origin
 from telco.subscribers.model import ApplicationId, Origin
 from telco.subscribers.service import Subscribers
 from telco.web.api import Api, ApiRequest
@@ -39,6 +39,10 @@ def _numbers(api: Api, subscribers: Subscribers) -> None:
         """`ending` are the last digits wished for."""
         found = await subscribers.numbers.free(category, ending=ending, limit=limit)
         return [s.PoolNumberOut.model_validate(number) for number in found]
+
+    async def read(_: ApiRequest, msisdn: MsisdnText) -> s.NumberStandingOut:
+        """Whether it can be given out, and until when it is kept for somebody or rests after a contract (PSC-2.11)."""
+        return s.NumberStandingOut.model_validate(await subscribers.numbers.get(msisdn))
 
     async def add(request: ApiRequest, body: s.NumbersIn) -> s.AddedOut:
         """Known numbers stay as they are."""
@@ -73,6 +77,14 @@ def _numbers(api: Api, subscribers: Subscribers) -> None:
         summary="Free numbers of a category",
         tags=tags,
     )(free)
+    api.get(
+        "/v1/numbers/{msisdn}",
+        roles=READERS,
+        response=s.NumberStandingOut,
+        errors=[e.NumberNotOursError],
+        summary="Where a number stands",
+        tags=tags,
+    )(read)
     api.post(
         "/v1/numbers",
         roles=_STOCK,

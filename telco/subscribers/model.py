@@ -248,6 +248,8 @@ class Subscription:
     user_note: str | None
     acceded_at: datetime
     stop_at: datetime | None
+    ended_at: datetime | None
+    end_ground: EndGround | None
 
 
 @dataclass(frozen=True, slots=True)

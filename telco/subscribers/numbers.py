@@ -13,6 +13,7 @@ from telco.subscribers import money, store, store_numbers
 from telco.subscribers.desk import Desk, Filing, Work
 from telco.subscribers.errors import (
     NumberNotFreeError,
+    NumberNotOursError,
     NumberReservationsError,
     NumberTemporaryError,
     SuspendedError,
@@ -74,6 +75,20 @@ class Numbers:
         digits = "".join(character for character in ending if character in "0123456789")
         async with self._desk.db.acquire() as conn:
             return await store_numbers.free_numbers(conn, category, digits, min(limit, MAX_LISTED))
+
+    async def get(self, msisdn: Msisdn) -> PoolNumber:
+        """Say where a number of the pool stands.
+
+        Raises:
+            NumberNotOursError: it is not in the pool.
+
+        Contract: PSC-2.11
+        """
+        async with self._desk.db.acquire() as conn:
+            found = await store_numbers.number(conn, msisdn)
+        if found is None:
+            raise NumberNotOursError(msisdn=msisdn)
+        return found
 
     async def reserve(self, msisdn: Msisdn, holder: str, origin: Origin) -> datetime:
         """Keep a free number for `holder` and return until when; the same holder again prolongs it.

@@ -19,6 +19,7 @@ from telco.subscribers.model import (
     Consent,
     Device,
     EditionAnswer,
+    EndGround,
     NumberUse,
     Origin,
     Party,
@@ -28,6 +29,7 @@ from telco.subscribers.model import (
     PlanChange,
     SimUse,
     Subscriber,
+    Subscription,
     Suspension,
 )
 from telco.subscribers.store import Q
@@ -44,6 +46,8 @@ class Card:
     user_note: str | None
     acceded_at: datetime
     stop_at: datetime | None
+    ended_at: datetime | None
+    end_ground: EndGround | None
     accounts: list[PersonalAccount]
     numbers: list[NumberUse]
     sims: list[SimUse]
@@ -145,21 +149,22 @@ class People:
     # What employees see; each look leaves an audit row
 
     async def card(self, msisdn: Msisdn, origin: Origin) -> Card:
-        """Read all that is kept on a number's subscriber; who looked, and on what ground, is recorded with it.
+        """Read all that is kept on who uses a number or, while nobody does, used it last: money and debts outlive the
+        contract. Who looked, and on what ground, is recorded with it.
 
         Raises:
             GroundRequiredError: no ground was given.
-            SubscriberUnknownError
+            SubscriberUnknownError: nobody ever used it.
 
-        Contract: PSC-1.1.21
+        Contract: PSC-1.1.21, PSC-6.3.5, PSC-6.4
         """
 
         async def body(conn: Connection) -> Card:
             now = self._desk.clock.now()
-            found = await store.find_many(conn, [msisdn], now)
-            if msisdn not in found:
+            row = await conn.fetchrow(Q.last_of_number, msisdn, now)
+            if row is None:
                 raise SubscriberUnknownError(subscriber=msisdn)
-            return await _card(conn, found[msisdn], now)
+            return await _card(conn, store.to_subscriber(row), store.to_subscription(row), now)
 
         return await self._desk.look("read_card", f"msisdn:{msisdn}", origin, body)
 
@@ -187,9 +192,8 @@ class People:
         return await self._desk.look("read_party", f"party:{party_id}", origin, body)
 
 
-async def _card(conn: Connection, subscriber: Subscriber, now: datetime) -> Card:
+async def _card(conn: Connection, subscriber: Subscriber, subscription: Subscription, now: datetime) -> Card:
     subscriber_id = subscriber.subscriber_id
-    subscription = await store.subscription(conn, subscriber_id)
     party = await store.party(conn, subscriber.party_id)
     return Card(
         subscriber=subscriber,
@@ -198,6 +202,8 @@ async def _card(conn: Connection, subscriber: Subscriber, now: datetime) -> Card
         user_note=subscription.user_note,
         acceded_at=subscription.acceded_at,
         stop_at=subscription.stop_at,
+        ended_at=subscription.ended_at,
+        end_ground=subscription.end_ground,
         accounts=await store.accounts_of_contract(conn, subscriber.contract_id),
         numbers=await store_numbers.number_history(conn, subscriber_id),
         sims=await store_numbers.sim_history(conn, subscriber_id),

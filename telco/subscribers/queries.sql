@@ -37,6 +37,19 @@ join subscribers.subscription s using (shard, account_id)
 where s.state <> 'ended' and (s.stop_at is null or s.stop_at > $3)
 order by s.subscription_id;
 
+-- name: last_of_number
+-- The same of who uses a number or, while nobody does, used it last.
+select s.*,
+       array(select v.code from subscribers.service v
+             where v.subscription_id = s.subscription_id and v.state = 'on'
+               and (v.until_at is null or v.until_at > $2)) as services,
+       array(select scope from subscribers.suspension p, unnest(p.scopes) scope
+             where p.subscription_id = s.subscription_id and p.ended_at is null and p.started_at <= $2
+               and (p.ends_at is null or p.ends_at > $2)) as barred
+from subscribers.subscription s
+where s.subscription_id = (
+    select n.subscription_id from subscribers.number_history n where n.msisdn = $1 order by n.use_id desc limit 1);
+
 -- name: terms
 -- The figures in force on a day.
 select distinct on (name) name, value from subscribers.term where valid_from <= $1 order by name, valid_from desc;

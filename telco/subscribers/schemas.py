@@ -279,6 +279,14 @@ class PoolNumberOut(ApiModel):
     state: NumberState
 
 
+class NumberStandingOut(PoolNumberOut):
+    """Where a number of the pool stands. What is over may still be shown until a job comes by."""
+
+    reserved_by: str | None
+    reserved_until: datetime | None
+    quarantined_until: datetime | None
+
+
 class NumbersIn(ApiModel):
     """Numbers for the pool."""
 

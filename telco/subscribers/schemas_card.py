@@ -14,6 +14,7 @@ from telco.subscribers.model import (
     Channel,
     ConsentKind,
     DeviceKind,
+    EndGround,
     Ground,
     PartyKind,
     PlanChangeState,
@@ -36,7 +37,7 @@ class AccountModel(ApiModel):
 
 
 class SubscriberOut(ApiModel):
-    """A number in use."""
+    """Who uses a number, or used it last."""
 
     subscriber_id: int
     contract_id: int
@@ -201,6 +202,9 @@ class CardOut(ApiModel):
     user_note: str | None
     acceded_at: datetime
     stop_at: datetime | None
+    ended_at: datetime | None
+    """The end of the contract for the number; what follows is what was last so."""
+    end_ground: EndGround | None
     accounts: list[PersonalAccountOut]
     numbers: list[NumberUseOut]
     sims: list[SimUseOut]

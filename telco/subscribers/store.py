@@ -22,6 +22,7 @@ from telco.subscribers.errors import (
 )
 from telco.subscribers.model import (
     DeviceKind,
+    EndGround,
     Party,
     PartyChange,
     PartyData,
@@ -152,6 +153,8 @@ def to_subscription(row: Record) -> Subscription:
         user_note=row["user_note"],
         acceded_at=row["acceded_at"],
         stop_at=row["stop_at"],
+        ended_at=row["ended_at"],
+        end_ground=EndGround(row["end_ground"]) if row["end_ground"] is not None else None,
     )
 
 

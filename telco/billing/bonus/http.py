@@ -32,13 +32,13 @@ def routes(api: Api, bonuses: Bonuses, subscribers: Subscribers) -> None:
 
     async def statement(_: ApiRequest, msisdn: MsisdnText) -> BonusStatementOut:
         """What can be spent and until when, what the latest months earned, and every credit and gift."""
-        subscriber = await subscribers.get(msisdn)
-        return BonusStatementOut.of(msisdn, await bonuses.statement(subscriber.account))
+        use = await subscribers.latest_use(msisdn)
+        return BonusStatementOut.of(msisdn, await bonuses.statement(use.account))
 
     async def proof(_: ApiRequest, msisdn: MsisdnText, day: Day) -> ProofOut:
         """Each operation of the day with its rule and its exact share."""
-        subscriber = await subscribers.get(msisdn)
-        found = await bonuses.proof(subscriber.account, day)
+        use = await subscribers.latest_use(msisdn)
+        found = await bonuses.proof(use.account, day)
         return ProofOut(msisdn=msisdn, day=day, operations=[EarnedOperationOut.of(one) for one in found])
 
     async def join(request: ApiRequest, msisdn: MsisdnText, body: MembershipIn) -> BonusStatementOut:

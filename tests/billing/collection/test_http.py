@@ -125,7 +125,7 @@ async def test_a_number_whose_contract_has_ended_still_tells_what_is_owed(desk: 
     """Suspended on 12 May, ended on 13 July; nobody has the number yet."""
     number, before = desk.debtor.msisdn, await desk.debt_id()
     await desk.office.daily(date(2026, 7, 13))
-    assert (await desk.call(Role.CLERK, "GET", f"/v1/subscribers/{number}"))[0] == 404
+    assert (await desk.call(Role.CLERK, "PUT", f"/v1/subscribers/{number}/language", json={"language": "kk"}))[0] == 404
     status, debts = await desk.call(Role.CLERK, "GET", f"/v1/subscribers/{number}/debts")
     assert (status, debts["debts"][-1]["debt_id"]) == (200, before)
     status, invoices = await desk.call(Role.CLERK, "GET", f"/v1/subscribers/{number}/invoices")
