@@ -11,7 +11,7 @@ from telco.db.jobs import Job
 def jobs(charging: Charging) -> list[Job]:
     """Return the jobs."""
 
-    async def close_silent(_: datetime) -> dict[str, object]:
-        return {"closed": await charging.close_silent()}
+    async def note_silent(_: datetime) -> dict[str, object]:
+        return {"silent": await charging.note_silent()}
 
-    return [Job("charging.silent_sessions", timedelta(minutes=10), close_silent)]
+    return [Job("charging.silent_sessions", timedelta(minutes=10), note_silent)]

@@ -18,13 +18,13 @@ update charging.session
 set last_seq = $2, used_before = used, used = used + $3, seen_at = $4, state = $5
 where session_id = $1 and last_seq < $2;
 
--- name: orphaned_sessions
--- Open sessions that nothing was heard of since a moment.
-select session_id, last_seq from charging.session where state = 'open' and seen_at < $1 order by seen_at limit $2;
-
--- name: close_session
--- A session that its network forgot; its hold is the sweeper's.
-update charging.session set state = 'closed' where session_id = $1 and state = 'open' and last_seq = $2;
+-- name: note_silent
+-- Open sessions that nothing was heard of since a moment; their holds are the sweeper's.
+update charging.session set state = 'silent'
+where session_id in (
+    select session_id from charging.session
+    where state = 'open' and seen_at < $1 order by seen_at limit $2 for update skip locked)
+returning session_id;
 
 -- name: enter_network
 -- Where a subscriber was seen last; returns the row only when the country changed.

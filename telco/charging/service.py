@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from telco.catalog.catalogue import Catalogue
-from telco.catalog.model import Access, FairUse, Portion, Service, Settlement
+from telco.catalog.model import Access, Direction, FairUse, Portion, Service, Settlement
 from telco.catalog.rates import Profile, Rate, Usage
 from telco.catalog.rating import portion, rate
 from telco.charging import rules, store
@@ -38,6 +38,7 @@ MOST_UNITS = MAX_QUANTITY
 HOLD_GRACE = timedelta(minutes=5)
 """How much longer than a portion's validity its hold stands before the sweeper returns it."""
 SILENT_FOR = timedelta(hours=2)
+"""After so long without a report the network has probably forgotten a session."""
 USES = frozenset({Service.VOICE, Service.SMS, Service.DATA})
 """Services whose use keeps a contract alive, in either direction."""
 UNPRICED = Portion(quantity=3600, least=3600, validity_s=3600)
@@ -106,11 +107,15 @@ class Charging:
     async def update(self, session_id: str, seq: int, used: int, requested: int | None = None) -> Grant:
         """Count `used` since the last report and reserve the next portion, in one operation of the ledger.
 
-        A refusal ends nothing: after a top-up the same session is granted again under its next sequence number.
+        A refusal ends nothing: after a top-up the same session is granted again under its next sequence number. A
+        session that was silent goes on with its next report. What was used is counted also where services have been
+        stopped or the contract has ended meanwhile; only the next portion is not given.
 
         Raises:
             UsageQuantityError: a negative or absurd quantity.
             ReportReusedError: the sequence number was used for a report with other contents.
+
+        Contract: PSC-2.12, PSC-3.1.5, PSC-4.3.2
         """
         _check_quantity(used)
         _check_quantity(requested or 0)
@@ -123,6 +128,9 @@ class Charging:
         grant = await self._count(session, seq, used, more=True)
         await self._used(session.request, used)
         await store.count_usage(self._database, session_id, seq, used, self._clock.now(), SessionState.OPEN)
+        stopped = await self._stopped(session)
+        if stopped is not None:
+            return await self._take_back(session, seq, stopped, grant)
         return await self._slowed(session, grant)
 
     async def stop(self, session_id: str, seq: int, used: int) -> Grant:
@@ -207,12 +215,12 @@ class Charging:
 
         return await self._database.transact("charging.entered_network", body)
 
-    async def close_silent(self, limit: int = 1000) -> int:
-        """Close sessions that the network forgot; their holds are returned by the ledger's sweeper."""
-        silent = await store.orphaned(self._database, self._clock.now() - SILENT_FOR, limit)
-        for session_id, last_seq in silent:
-            await store.close_session(self._database, session_id, last_seq)
-        return len(silent)
+    async def note_silent(self, limit: int = 1000) -> int:
+        """Note which sessions the network seems to have forgotten; their holds are returned by the ledger's sweeper.
+
+        A report that still comes is counted: what was used is owed, however late an element tells of it.
+        """
+        return await store.note_silent(self._database, self._clock.now() - SILENT_FOR, limit)
 
     async def _at(self, session_id: str, seq: int) -> Session | Result:
         """Return the session as `seq` finds it: a repeated report sees what the first one saw."""
@@ -264,13 +272,38 @@ class Charging:
 
         Contract: PSC-3.1.2, PSC-3.1.5, PSC-4.3.2
         """
-        refused = rules.refusal(subscriber, found, request.direction)
-        if refused is not None:
-            return refused
-        if rules.stops_at_limit(subscriber.settlement, found, request.direction):
-            view = await self._ledger.balances(subscriber.account)
-            return Result.INSUFFICIENT_FUNDS if view.main + view.credit_limit <= 0 else None
-        return await self._roaming_refusal(subscriber, found)
+        return (
+            rules.refusal(subscriber, found, request.direction)
+            or await self._at_limit(subscriber, found, request.direction)
+            or await self._roaming_refusal(subscriber, found)
+        )
+
+    async def _stopped(self, session: Session) -> Result | None:
+        """Say why a session that has begun gets no further portion, or None.
+
+        Contract: PSC-3.1.5, PSC-4.3.2
+        """
+        request = session.request
+        subscriber = await self._subscribers.find(request.msisdn)
+        if subscriber is None or subscriber.account != session.account:
+            return Result.UNKNOWN_SUBSCRIBER
+        return rules.refusal(subscriber, session.rate, request.direction) or await self._at_limit(
+            subscriber, session.rate, request.direction
+        )
+
+    async def _take_back(self, session: Session, seq: int, stopped: Result, grant: Grant) -> Grant:
+        """Return the portion that was held together with the counting, and answer why no further one is given."""
+        if grant.given and session.rate.controlled and not rules.rateless(session.rate):
+            op_id = f"session:{session.session_id}:{seq}:stopped"
+            await self._ledger.submit(ledger_model.release(session.account, op_id, hold_id=session.session_id))
+        return Grant(stopped, cost=grant.cost, label=grant.label, replayed=grant.replayed)
+
+    async def _at_limit(self, subscriber: Subscriber, found: Rate, direction: Direction) -> Result | None:
+        """Say that the credit limit is used up. Contract: PSC-4.3.2"""
+        if not rules.stops_at_limit(subscriber.settlement, found, direction):
+            return None
+        view = await self._ledger.balances(subscriber.account)
+        return Result.INSUFFICIENT_FUNDS if view.main + view.credit_limit <= 0 else None
 
     async def _roaming_refusal(self, subscriber: Subscriber, found: Rate) -> Result | None:
         """Prepaid roaming works once the account holds the operator's threshold sum. Contract: PSC-3.1.2"""

@@ -23,6 +23,8 @@ _Q = queries.load("telco.charging")
 
 class SessionState(StrEnum):
     OPEN = "open"
+    SILENT = "silent"
+    """Nothing was heard of it for long; its next report is counted all the same."""
     CLOSED = "closed"
 
 
@@ -71,12 +73,8 @@ async def count_usage(
     await database.fetch(_Q.count_usage, session_id, seq, used, now, state)
 
 
-async def orphaned(database: Database, since: datetime, limit: int) -> list[tuple[str, int]]:
-    return [(row["session_id"], row["last_seq"]) for row in await database.fetch(_Q.orphaned_sessions, since, limit)]
-
-
-async def close_session(database: Database, session_id: str, last_seq: int) -> None:
-    await database.fetch(_Q.close_session, session_id, last_seq)
+async def note_silent(database: Database, since: datetime, limit: int) -> int:
+    return len(await database.fetch(_Q.note_silent, since, limit))
 
 
 async def enter_network(

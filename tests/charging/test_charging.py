@@ -12,7 +12,7 @@ from telco.charging.errors import ReportReusedError, SessionReusedError, UsageQu
 from telco.charging.model import Grant, Result, UsageRequest
 from telco.kernel.money import tenge
 from telco.kernel.units import GIGABYTE, MEGABYTE
-from telco.subscribers.model import Ground, Scope, Subscriber
+from telco.subscribers.model import EndGround, Ground, Scope, Subscriber
 from tests.world import CLERK, World
 
 ON_NET, OTHER, FIXED = "77011234567", "77051234567", "77272500000"
@@ -162,8 +162,67 @@ async def test_an_orphaned_hold_is_returned(world: World) -> None:
     world.clock.advance(timedelta(seconds=600) + timedelta(minutes=5))
     assert await world.ledger.sweep_holds(world.clock.now()) == 1
     assert (await world.ledger.balances(subscriber.account)).available_money == tenge(120)
-    world.clock.advance(timedelta(hours=2))
-    assert await world.charging.close_silent() == 1
+
+
+async def _silence(world: World) -> None:
+    """Nothing is heard for longer than the service waits; the holds come back."""
+    world.clock.advance(timedelta(hours=2, seconds=1))
+    await world.ledger.sweep_holds(world.clock.now())
+    assert (await world.charging.note_silent(), await world.charging.note_silent()) == (1, 0)
+
+
+@pytest.mark.clause("PSC-2.12")
+async def test_what_is_reported_after_a_long_silence_is_charged_once(world: World) -> None:
+    subscriber = await world.subscriber("kcell-free", money="120")
+    await world.charging.start(_call(subscriber))
+    await _silence(world)
+    stops = [await world.charging.stop("call", 1, 60) for _ in range(2)]
+    assert [(grant.result, grant.cost, grant.replayed) for grant in stops] == [
+        (Result.GRANTED, tenge(24), False),
+        (Result.GRANTED, tenge(24), True),
+    ]
+    assert await world.main(subscriber) == tenge(96)
+    assert (await world.charging.stop("call", 2, 60)).result is Result.CLOSED_SESSION
+
+
+async def test_a_silent_session_goes_on_with_its_next_report(world: World) -> None:
+    subscriber = await world.subscriber("kcell-free", money="1000")
+    await world.charging.start(_call(subscriber))
+    await world.charging.update("call", 1, 60)
+    await _silence(world)
+    grant = await world.charging.update("call", 2, 60)
+    assert (grant.result, grant.granted, grant.cost) == (Result.GRANTED, 300, tenge(24))
+    assert await world.charging.note_silent() == 0
+    assert (await world.charging.stop("call", 3, 30)).cost == tenge(
+        12
+    )  # 30 s x 0.40: the first minute was counted before
+    assert await world.main(subscriber) == tenge(940)
+
+
+@pytest.mark.clause("PSC-3.1.5", "PSC-3.1.5.5")
+async def test_a_suspension_ends_what_is_going_on_with_the_next_report(world: World) -> None:
+    """What was used until then is charged, nothing stays held, and the session goes on when services come back."""
+    subscriber = await world.subscriber("kcell-free", money="1000")
+    await world.charging.start(_call(subscriber))
+    lost = await world.subscribers.suspend(subscriber.subscriber_id, Ground.LOST_DEVICE, CLERK, reason="stolen")
+    for replayed in (False, True):
+        grant = await world.charging.update("call", 1, 60)
+        assert grant == Grant(Result.BARRED, cost=tenge(24), label="voice.mobile", replayed=replayed)
+    assert (await world.ledger.balances(subscriber.account)).available_money == tenge(976)
+    await world.subscribers.resume(lost.suspension_id, CLERK, reason="found")
+    assert (await world.charging.update("call", 2, 0)).granted == 300
+
+
+@pytest.mark.clause("PSC-6.5", "PSC-6.3.5")
+async def test_an_ended_contract_pays_for_what_was_used_and_gets_nothing_more(world: World) -> None:
+    subscriber = await world.subscriber("kcell-free", money="1000")
+    await world.charging.start(_call(subscriber))
+    await world.subscribers.contracts.end(subscriber.subscriber_id, EndGround.BREACH, CLERK)
+    grant = await world.charging.update("call", 1, 60)
+    assert (grant.result, grant.granted, grant.cost) == (Result.UNKNOWN_SUBSCRIBER, 0, tenge(24))
+    assert (await world.charging.stop("call", 2, 30)).cost == tenge(12)
+    view = await world.ledger.balances(subscriber.account)
+    assert (view.main, view.available_money) == (tenge(964), tenge(964))
 
 
 @pytest.mark.clause("PSC-3.2.5")

@@ -7,6 +7,7 @@ import pytest
 from telco.catalog.model import Direction, Service
 from telco.charging.model import Result, UsageRequest
 from telco.kernel.money import tenge
+from telco.kernel.units import MEGABYTE
 from telco.ledger.model import debit, sum_charge
 from telco.subscribers.model import Ground, Subscriber
 from tests.world import CLERK, World
@@ -99,6 +100,19 @@ async def test_services_come_back_when_it_is_paid(world: World) -> None:
     assert (await world.charging.event(request)).result is Result.INSUFFICIENT_FUNDS
     await world.pay(subscriber.account, "100", "payment")
     assert (await world.charging.event(request)).result is Result.GRANTED
+
+
+@pytest.mark.clause("PSC-4.3.2")
+async def test_a_session_stops_when_the_limit_is_reached_though_its_allowance_is_not(world: World) -> None:
+    subscriber = await at_limit(world, left=tenge(60))
+    data = usage(subscriber, Service.DATA, "")
+    assert (await world.charging.start(data)).result is Result.GRANTED  # of the 80 GB that the plan includes
+    await world.ledger.submit(debit(subscriber.account, "more", sum_charge(tenge(60)), contra="revenue.voice"))
+    grant = await world.charging.update(data.request_id, 1, MEGABYTE)
+    assert (grant.result, grant.granted) == (Result.INSUFFICIENT_FUNDS, 0)
+    assert await world.left(subscriber, "data.any") == 80_000 * MEGABYTE - MEGABYTE
+    await world.pay(subscriber.account, "100", "payment")
+    assert (await world.charging.update(data.request_id, 2, 0)).result is Result.GRANTED
 
 
 @pytest.mark.clause("PSC-4.3.2")
