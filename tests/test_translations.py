@@ -8,6 +8,7 @@ import pkgutil
 import string
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from babel.messages.pofile import read_po
@@ -15,6 +16,7 @@ from babel.messages.pofile import read_po
 import telco
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import LOCALE_DIRECTORY, Language, Translator
+from telco.kernel.money import Tiyn
 
 SOURCE = Path(telco.__file__).parent
 MARKERS = {"Text", "_"}
@@ -33,16 +35,12 @@ def marked() -> dict[str, str]:
     return found
 
 
-def errors() -> dict[str, str]:
-    """The sentence of every error that somebody may be told."""
+def errors() -> list[type[DomainError]]:
+    """Every error that somebody may be told."""
     for module in pkgutil.walk_packages(telco.__path__, "telco."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    return {
-        kind.message: kind.__qualname__
-        for kind in DomainError.registry.values()
-        if kind.__module__.startswith("telco.")
-    }
+    return [kind for kind in DomainError.registry.values() if kind.__module__.startswith("telco.")]
 
 
 def entries() -> Iterator[tuple[str, str, str]]:
@@ -66,8 +64,14 @@ def test_every_text_is_translated(language: Language, translator: Translator) ->
 
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_every_error_is_translated(language: Language, translator: Translator) -> None:
-    missing = {text: name for text, name in errors().items() if not translator.knows(text, language)}
+    missing = {kind.__qualname__: kind.message for kind in errors() if not translator.knows(kind.message, language)}
     assert missing == {}
+
+
+def test_no_error_tells_money_in_whole_tiyn() -> None:
+    """A field of `Tiyn` would be said as a hundred times the sum; `Money` is written as its reader does."""
+    fields = [(kind.__qualname__, *field) for kind in errors() for field in get_type_hints(kind).items()]
+    assert [(kind, name) for kind, name, hint in fields if hint is Tiyn or Tiyn in get_args(hint)] == []
 
 
 def test_translations_carry_the_same_values() -> None:

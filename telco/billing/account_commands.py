@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -16,7 +17,7 @@ from telco.catalog.service import CatalogService
 from telco.email.rules import masked
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Text
-from telco.kernel.money import Tiyn, format_money, tenge
+from telco.kernel.money import Money, Tiyn, tenge
 from telco.kernel.units import Unit
 from telco.ledger.service import Ledger
 from telco.ledger.views import StatementEntry
@@ -31,6 +32,7 @@ LOOKED_THROUGH = 100
 """Credits among which the last payments are looked for: bonuses and gifts are credits, too."""
 MOST_FEES = 4
 MOST_LIMIT_DIGITS = 9
+_WHOLE_TENGE = re.compile(r"(\d+|\d{1,3}(?:[.,]\d{3})+)(?:[.,]00?)?", re.ASCII)
 
 # What is due
 
@@ -56,7 +58,7 @@ async def tell_due(ctx: Context) -> Answer:
     view = await ctx.services[Ledger].balances(ctx.subscriber.account)
     lines: list[Line] = []
     if view.main < 0:
-        lines.append(Text("You owe {money}.", money=format_money(Tiyn(-view.main))))
+        lines.append(Text("You owe {money}.", money=Money(-view.main)))
     lines += [_fee_line(fee, ctx) for fee in fees[:MOST_FEES]]
     if not fees:
         return Answer(*lines, Text("No fees are to come."))
@@ -67,19 +69,19 @@ def _credit_lines(due: AmountDue, ctx: Context) -> Iterator[Line]:
     if due.total_owed == 0:
         yield Text("Nothing is to be paid.")
         if due.advance:
-            yield Text("Advance: {money}", money=format_money(due.advance))
+            yield Text("Advance: {money}", money=Money(due.advance))
         return
-    yield Text("You owe {money} in all.", money=format_money(due.total_owed))
+    yield Text("You owe {money} in all.", money=Money(due.total_owed))
     if due.overdue:
-        yield Text("Overdue: {money}. Please pay at once.", money=format_money(due.overdue))
+        yield Text("Overdue: {money}. Please pay at once.", money=Money(due.overdue))
     in_time = Tiyn(due.invoiced_open - due.overdue)
     if in_time > 0:
-        yield Text("By invoice: {money}", money=format_money(in_time))
+        yield Text("By invoice: {money}", money=Money(in_time))
     if due.next_due_on is not None and not due.overdue:
         yield Text("Pay by {day}.", day=_short(due.next_due_on, ctx))
     later = Tiyn(due.total_owed - due.invoiced_open)
     if later > 0:
-        yield Text("Not yet on an invoice: {money}", money=format_money(later))
+        yield Text("Not yet on an invoice: {money}", money=Money(later))
 
 
 def _short(day: date, ctx: Context) -> str:
@@ -92,7 +94,7 @@ def _fee_line(fee: FeeAhead, ctx: Context) -> Text:
         name = catalogue.plan_version(fee.code, fee.version).name.of(ctx.language)
     else:
         name = catalogue.service_version(fee.code, fee.version).name.of(ctx.language)
-    money = format_money(fee.amount)
+    money = Money(fee.amount)
     if fee.due_at is None:
         return Text("{name}: {money}, not paid yet", name=name, money=money)
     return Text("{name}: {money} on {day}", name=name, money=money, day=wording.day(fee.due_at, ctx.now))
@@ -103,7 +105,7 @@ def _verdict(fees: Sequence[FeeAhead], available: Tiyn) -> Text:
     due_at = fees[0].due_at
     missing = sum(fee.amount for fee in fees if fee.due_at == due_at) - available
     if missing > 0:
-        return Text("{money} is missing: top up.", money=format_money(Tiyn(missing)))
+        return Text("{money} is missing: top up.", money=Money(missing))
     return Text("The balance pays it.")
 
 
@@ -131,7 +133,7 @@ def _payment_line(ctx: Context, entry: StatementEntry) -> Text:
     when = wording.day(entry.at, ctx.now)
     if ctx.channel is not Channel.USSD:
         when = f"{when} {wording.time(entry.at)}"
-    money = format_money(Tiyn(sum(line.amount for line in entry.lines if line.unit is Unit.MONEY)))
+    money = Money(sum(line.amount for line in entry.lines if line.unit is Unit.MONEY))
     return Text("{when} {what}: {taken}", when=when, what=entries.name(entry), taken=money)
 
 
@@ -146,8 +148,10 @@ class LimitFormatError(DomainError):
 
 
 def _limit(typed: str) -> str:
-    digits = "".join(typed.split())
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= MOST_LIMIT_DIGITS):
+    """Read whole tenge, as any of the languages writes them: three digits after a point or comma are thousands."""
+    match = _WHOLE_TENGE.fullmatch("".join(typed.split()))
+    digits = match[1].replace(",", "").replace(".", "") if match else ""
+    if not 0 < len(digits) <= MOST_LIMIT_DIGITS:
         raise LimitFormatError
     return str(int(digits))
 
@@ -155,14 +159,14 @@ def _limit(typed: str) -> str:
 async def _ask_limit(ctx: Context, limit: str) -> Answer:
     standing = await ctx.services[CreditLimits].standing(ctx.subscriber)
     if tenge(limit) > standing.ceiling:
-        return Answer(Text("The limit of your plan is at most {money}.", money=format_money(standing.ceiling)))
+        return Answer(Text("The limit of your plan is at most {money}.", money=Money(standing.ceiling)))
     return Question(
-        Text("Ask for a credit limit of {money}?", money=format_money(tenge(limit))),
+        Text("Ask for a credit limit of {money}?", money=Money(tenge(limit))),
         details=(
             Text(
                 "Now {limit}, at most {ceiling}.",
-                limit=format_money(standing.limit),
-                ceiling=format_money(standing.ceiling),
+                limit=Money(standing.limit),
+                ceiling=Money(standing.ceiling),
             ),
         ),
     )
@@ -183,7 +187,7 @@ async def ask_limit(ctx: Context, _state: Mapping[str, Any], limit: str) -> Answ
 
 
 def _limit_line(asked: LimitRequest) -> Text:
-    money = format_money(asked.limit)
+    money = Money(asked.limit)
     match asked.state:
         case LimitState.GRANTED:
             return Text("Your credit limit is {money}.", money=money)

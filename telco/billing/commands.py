@@ -12,7 +12,7 @@ from telco.billing.trust import TrustPayments
 from telco.catalog.service import CatalogService
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Text
-from telco.kernel.money import format_money
+from telco.kernel.money import Money
 from telco.kernel.units import Unit
 from telco.ledger.model import MAIN
 from telco.ledger.service import Ledger
@@ -37,9 +37,9 @@ LAST_CHARGES = 5
 async def tell_balance(ctx: Context) -> Answer:
     """The balance and what is left of each allowance, with its end. Contract: PSC-2.7, PSC-1.1.12"""
     view = await ctx.services[Ledger].balances(ctx.subscriber.account)
-    lines: list[Line] = [Text("Balance: {money}", money=format_money(view.main))]
+    lines: list[Line] = [Text("Balance: {money}", money=Money(view.main))]
     if view.credit_limit:
-        left = format_money(view.buckets[0].available)
+        left = Money(view.buckets[0].available)
         lines.append(Text("Left of the credit limit: {money}", money=left))
     lines += [_bucket_line(ctx, bucket) for bucket in _left(view)]
     if ctx.subscriber.plan_state is PlanState.AWAITING_PAYMENT:
@@ -57,7 +57,7 @@ MONEY_BUCKETS: Mapping[str, Text] = {"bonus": Text("Bonus"), "trust": Text("Trus
 def _bucket_line(ctx: Context, bucket: BucketView) -> Text:
     if bucket.unit is Unit.MONEY:
         name: Line = MONEY_BUCKETS.get(bucket.code, MONEY_BUCKETS["bonus"])
-        left: Line = format_money(bucket.available)
+        left: Line | Money = Money(bucket.available)
     else:
         kind = ctx.services[CatalogService].current().allowance_types.get(bucket.code)
         name = kind.names.of(ctx.language) if kind else bucket.code
@@ -109,10 +109,10 @@ async def activate_card(ctx: Context, code: str) -> Answer:
 def _activation_lines(activation: Activation) -> Iterator[Text]:
     match activation.status:
         case ActivationStatus.CREDITED:
-            yield Text("Topped up by {money}.", money=format_money(activation.face_value))
+            yield Text("Topped up by {money}.", money=Money(activation.face_value))
             if activation.trust_repaid:
-                yield Text("Trust payment repaid: {money}.", money=format_money(activation.trust_repaid))
-            yield Text("Balance: {money}", money=format_money(activation.balance))
+                yield Text("Trust payment repaid: {money}.", money=Money(activation.trust_repaid))
+            yield Text("Balance: {money}", money=Money(activation.balance))
         case ActivationStatus.COMMAND_BLOCKED:
             assert activation.blocked_until is not None
             until = wording.time(activation.blocked_until)
@@ -138,9 +138,9 @@ async def _ask_trust(ctx: Context) -> Answer:
     return Question(
         Text(
             "Trust payment {money} for {days} days, fee {price}.",
-            money=format_money(terms.amount),
+            money=Money(terms.amount),
             days=terms.usable_days,
-            price=format_money(terms.price),
+            price=Money(terms.price),
         ),
         details=(Text("The fee is taken with the debt at the next top-up."),),
     )
@@ -165,7 +165,7 @@ def _trust_line(ctx: Context, answer: TrustAnswer) -> Text:
         case TrustStatus.GIVEN:
             assert answer.usable_until is not None
             until = wording.last_day(answer.usable_until, ctx.now)
-            return Text("Trust payment given: {money}, until {day}.", money=format_money(terms.amount), day=until)
+            return Text("Trust payment given: {money}, until {day}.", money=Money(terms.amount), day=until)
         case TrustStatus.NOT_PREPAID:
             return Text("The trust payment is for prepaid plans.")
         case TrustStatus.ALREADY_OPEN:
@@ -173,7 +173,7 @@ def _trust_line(ctx: Context, answer: TrustAnswer) -> Text:
         case TrustStatus.TOO_NEW:
             return Text("The trust payment is given after {days} days with us.", days=terms.least_tenure_days)
         case TrustStatus.BALANCE_TOO_HIGH:
-            most = format_money(terms.highest_balance)
+            most = Money(terms.highest_balance)
             return Text("The trust payment is given when the balance is {money} or less.", money=most)
         case TrustStatus.BALANCE_TOO_LOW:
             return Text("The trust payment is not given while there is a debt: top up.")
@@ -205,10 +205,10 @@ def _charge_line(ctx: Context, entry: StatementEntry) -> Text:
     return Text("{when} {what}: {taken}", when=when, what=entries.name(entry), taken=_taken(entry))
 
 
-def _taken(entry: StatementEntry) -> Line:
+def _taken(entry: StatementEntry) -> Line | Money:
     """The money; of a charge paid by allowances alone, what it took of them."""
     if entry.cost_tiyn == 0:
         for line in entry.lines:
             if line.amount < 0 and line.unit is not Unit.MONEY:
                 return wording.quantity(line.unit, -line.amount)
-    return format_money(entry.cost_tiyn)
+    return Money(entry.cost_tiyn)

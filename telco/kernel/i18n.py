@@ -6,7 +6,10 @@ The English sentence is the message's id. Each feature keeps a gettext catalogue
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -24,10 +27,50 @@ class Language(StrEnum):
     EN = "en"
 
 
+_COMMA = str.maketrans(",.", " ,")
+
+
+def write_number(value: Decimal | int, language: Language, places: int | None = None) -> str:
+    """Write a number: "1 250,5", in English "1,250.5"; with `places` decimals, or else without needless zeros.
+
+    The blank is a plain one, which every alphabet has; a page on which lines break makes it another.
+    """
+    if places is None:
+        text = f"{Decimal(value):,f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    else:
+        text = f"{Decimal(value):,.{places}f}"
+    return text if language is Language.EN else text.translate(_COMMA)
+
+
+class Written(ABC):
+    """A value of a text that each language writes in its own way."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def in_(self, language: Language) -> str:
+        """Write it as `language` does."""
+
+    def __str__(self) -> str:
+        """Write it in English: for logs and for programs."""
+        return self.in_(Language.EN)
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Written):
+    """A number that may have decimals."""
+
+    value: Decimal
+
+    def in_(self, language: Language) -> str:
+        return write_number(self.value, language)
+
+
 class Text:
     """A sentence to be said in the reader's language: an English template and its values.
 
-    A value that is itself a `Text` is translated with it.
+    A value that is itself a `Text` is translated with it, one that is `Written` is written in the language.
     """
 
     __slots__ = ("msgid", "params")
@@ -70,7 +113,9 @@ class Translator:
         return template.format_map({name: self._value(value, language) for name, value in text.params.items()})
 
     def _value(self, value: object, language: Language) -> Any:
-        return self.render(value, language) if isinstance(value, Text) else value
+        if isinstance(value, Text):
+            return self.render(value, language)
+        return value.in_(language) if isinstance(value, Written) else value
 
 
 def _messages(directory: Path) -> Iterator[tuple[str, str]]:

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, DecimalException
 from typing import NewType
 
 from telco.kernel.errors import DomainError
+from telco.kernel.i18n import Language, Written, write_number
 
 Tiyn = NewType("Tiyn", int)
 """An amount of money in tiyn; negative for a debt."""
@@ -67,9 +69,22 @@ def json_money(amount: int) -> str:
     return f"{to_decimal(amount):.2f}"
 
 
-def format_money(amount: int) -> str:
-    """Write tiyn as a subscriber reads money: ``"1 250.50 ₸"``, without the decimals when they are zero."""
-    sign = "-" if amount < 0 else ""
-    whole, rest = divmod(abs(amount), TIYN_PER_TENGE)
-    digits = f"{whole:,}".replace(",", " ")
-    return f"{sign}{digits}.{rest:02d} ₸" if rest else f"{sign}{digits} ₸"
+def format_money(amount: int, language: Language = Language.EN) -> str:
+    """Write tiyn as a person reads money: "1 250,50 ₸", in English "1,250.50 KZT"; no decimals when they are zero.
+
+    English names the currency by its letters: the sign is not in the GSM alphabet and would more than halve the room
+    of an English message.
+    """
+    places = 2 if amount % TIYN_PER_TENGE else 0
+    currency = "KZT" if language is Language.EN else "₸"
+    return f"{write_number(to_decimal(amount), language, places)} {currency}"
+
+
+@dataclass(frozen=True, slots=True)
+class Money(Written):
+    """An amount in a text or an error, written in its reader's language."""
+
+    tiyn: int
+
+    def in_(self, language: Language) -> str:
+        return format_money(self.tiyn, language)

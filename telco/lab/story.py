@@ -184,7 +184,7 @@ class _Story:
         async with self._step(f"{self._name(user)} {what}"):
             card = self._world.cards.take(value)
             if card is None:
-                self._out.note(f"no unused card of {value} ₸ is left")
+                self._out.note(f"no unused card of {format_money(tenge(value))} is left")
                 return
             seen = user.last_message_id
             await self._dial(user, CARD_COMMAND.format(code=card.code))

@@ -19,7 +19,7 @@ from telco.db.pool import Connection
 from telco.kernel.clock import Clock
 from telco.kernel.i18n import Language, Text, Translator
 from telco.kernel.ids import AccountRef, SubscriberId
-from telco.kernel.money import format_money, tenge
+from telco.kernel.money import Money, tenge
 from telco.kernel.msisdn import Msisdn
 from telco.kernel.units import Unit
 from telco.sms import wording
@@ -125,7 +125,7 @@ class Notices:
     def _threshold(self, event: Event, reader: Subscriber) -> Notice | None:
         """A volume at 80 %, used up; a low balance. Contract: PSC-3.2.3, PSC-2.7, FUP-2"""
         if event["level"] == "low":
-            return Notice((Text("Your balance is low: {money}. Top up in time.", money=format_money(event["left"])),))
+            return Notice((Text("Your balance is low: {money}. Top up in time.", money=Money(event["left"])),))
         unit = Unit(event["unit"])
         kind = self._catalogue().allowance_types.get(event["code"])
         if unit is Unit.MONEY or kind is None:
@@ -145,7 +145,7 @@ class Notices:
         if not amount or (event["first"] and event["kind"] == "service"):
             return None  # the first fee of a service is part of the answer that switched it on
         name = self._name(event["kind"], event["code"], event["version"], reader.language)
-        lines: list[Line] = [Text("{name}: fee {money} taken.", name=name, money=format_money(amount))]
+        lines: list[Line] = [Text("{name}: fee {money} taken.", name=name, money=Money(amount))]
         if event["next_fee_at"]:
             lines.append(Text("Next fee: {day}", day=self._day(event["next_fee_at"])))
         return Notice(tuple(lines), LONG)
@@ -153,19 +153,19 @@ class Notices:
     def _fee_not_taken(self, event: Event, reader: Subscriber) -> Notice:
         """Not enough money for a fee. Contract: PSC-3.1.5.1, PSC-3.2.5"""
         name = self._name(event["kind"], event["code"], event["version"], reader.language)
-        money = format_money(tenge(Decimal(event["amount"])))
+        money = Money(tenge(Decimal(event["amount"])))
         return Notice((Text("{name}: not enough money for the fee of {money}. Top up.", name=name, money=money),), LONG)
 
     def _credited(self, event: Event, _reader: Subscriber) -> Notice | None:
         """Money came; who sent the card's code by SMS has read it in the answer. Contract: PSC-1.1.10, PSC-4.1"""
         if str(event.get("request_id", "")).startswith("sms:"):
             return None
-        amount, balance = format_money(event["amount"]), format_money(event["balance"])
+        amount, balance = Money(event["amount"]), Money(event["balance"])
         return Notice((Text("Topped up by {money}.", money=amount), Text("Balance: {money}", money=balance)), LONG)
 
     def _instalment_posted(self, event: Event, _reader: Subscriber) -> Notice:
         """A part of a device's price was taken on its day. Contract: PSC-3.2.12"""
-        money = format_money(event["amount"])
+        money = Money(event["amount"])
         taken = Text(
             "Device instalment {part} of {of}: {money} taken.", part=event["part"], of=event["of"], money=money
         )
@@ -233,7 +233,7 @@ class Notices:
 
     def _limit_decided(self, event: Event, _reader: Subscriber) -> Notice:
         """What became of the credit limit that was asked for. Contract: PSC-3.2.6"""
-        money = format_money(event["limit"])
+        money = Money(event["limit"])
         if event["state"] == "granted":
             return Notice((Text("Your credit limit is {money}.", money=money),), LONG)
         return Notice((Text("The credit limit of {money} was not granted.", money=money),), LONG)
@@ -270,7 +270,7 @@ class Notices:
         notice = Text(
             "Invoice {number} is issued: pay {money} by {day}.",
             number=event["number"],
-            money=format_money(event["open"]),
+            money=Money(event["open"]),
             day=f"{date.fromisoformat(event['due_on']):%d.%m.%Y}",
         )
         return Notice((notice,), LONG, by_day=True)
@@ -279,7 +279,7 @@ class Notices:
         """What is to be paid and by when, or that it is overdue. Contract: PSC-3.1.4"""
         if event["channel"] != Channel.SMS:
             return None
-        money = format_money(event["amount"])
+        money = Money(event["amount"])
         if event["overdue"]:
             return Notice((Text("Invoice {number} is overdue: {money}. Pay it.", number=event["number"], money=money),))
         day = f"{date.fromisoformat(event['due_on']):%d.%m.%Y}"
@@ -287,7 +287,7 @@ class Notices:
 
     def _invoice_lowered(self, event: Event, _reader: Subscriber) -> Notice:
         """A credit note took something off an invoice. Contract: PSC-3.1.4-1"""
-        money = format_money(event["amount"])
+        money = Money(event["amount"])
         return Notice(
             (Text("Invoice {number} is lowered by {money}.", number=event["invoice_number"], money=money),), LONG
         )
@@ -300,7 +300,7 @@ class Notices:
             "Notice of overdue debt: invoice {number}, {money}. If you neither pay nor object by {day}, the debt counts"
             " as acknowledged.",
             number=event["number"],
-            money=format_money(event["amount"]),
+            money=Money(event["amount"]),
             day=f"{date.fromisoformat(event['answer_until']):%d.%m.%Y}",
         )
         return Notice((notice, Text("To object, send OBJECT.")), LONG)

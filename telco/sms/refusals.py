@@ -6,14 +6,12 @@ somebody typed.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Text
-from telco.kernel.money import format_money, tenge
 from telco.sms.command import Line
 
 MAX_ECHO = 24
@@ -38,24 +36,20 @@ TABLE: Mapping[str, Text] = {
 }
 """Sentences for a telephone, where the error's own is for staff or for programs."""
 
-_MONEY = re.compile(r"-?\d+\.\d\d")
-
 
 def explain(error: DomainError) -> tuple[Line, ...]:
     """Say an error to a subscriber."""
     short = TABLE.get(error.code)
     if short is not None:
-        return (Text(short.msgid, **_clean(error.fields)),)
-    return (Text(error.message, **_clean(error.fields)),)
+        return (Text(short.msgid, **_cleaned(error.fields)),)
+    return (Text(error.message, **_cleaned(error.fields)),)
 
 
-def _clean(fields: Mapping[str, Any]) -> dict[str, object]:
-    return {name: _written(value) if isinstance(value, str) else value for name, value in fields.items()}
+def _cleaned(fields: Mapping[str, Any]) -> dict[str, object]:
+    return {name: _clean(value) if isinstance(value, str) else value for name, value in fields.items()}
 
 
-def _written(value: str) -> str:
-    """Money as a subscriber reads it; whatever else is repeated, briefly and without invisible characters."""
-    if _MONEY.fullmatch(value):
-        return format_money(tenge(value))
+def _clean(value: str) -> str:
+    """What may have been typed is repeated briefly and without invisible characters."""
     visible = "".join(character for character in value if not unicodedata.category(character).startswith("C"))
     return visible[:MAX_ECHO]

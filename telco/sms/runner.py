@@ -32,10 +32,6 @@ def _succeeded(name: str, channel: str) -> Counter:
 
 log = structlog.get_logger(__name__)
 
-TENGE_SIGN = "₸"
-_TENGE_IN_GSM = "KZT"  # the sign is not in the GSM alphabet and would more than halve the room of an English text
-
-
 _UNAVAILABLE = 503
 
 
@@ -69,8 +65,7 @@ class Runner:
         return list(dict.fromkeys(self.lines(answer, Language.KK) + self.lines(answer, Language.RU)))
 
     def say(self, line: Line, language: Language) -> str:
-        text = line if isinstance(line, str) else self._translator.render(line, language)
-        return text.replace(TENGE_SIGN, _TENGE_IN_GSM) if language is Language.EN else text
+        return line if isinstance(line, str) else self._translator.render(line, language)
 
     def may(self, ctx: Context, command: Command) -> Refused | None:
         """Decide whether the asker may use a command at all.

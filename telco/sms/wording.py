@@ -4,31 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 
 from telco.kernel.calendar import ZONE
-from telco.kernel.i18n import Text
+from telco.kernel.i18n import Number, Text
 from telco.kernel.units import GIGABYTE, KILOBYTE, MEGABYTE, MINUTE_S, Unit
 
 _LAST_MOMENT = timedelta(microseconds=1)
 
 
 def quantity(unit: Unit, amount: int) -> Text:
-    """Write a volume in its usual unit, rounded down: 12.5 GB, 350 MB, 45 min, 100 SMS."""
+    """Write a volume in its usual unit, rounded down: 12,5 GB, 350 MB, 45 min, 100 SMS."""
     if unit is Unit.MESSAGES:
         return Text("{n} SMS", n=amount)
     if unit is Unit.SECONDS:
         return Text("{n} min", n=amount // MINUTE_S) if amount >= MINUTE_S else Text("{n} s", n=amount)
     if amount >= GIGABYTE:
-        return Text("{n} GB", n=_tenths(amount, GIGABYTE))
+        return Text("{n} GB", n=Number(Decimal(amount * 10 // GIGABYTE).scaleb(-1)))
     if amount >= MEGABYTE:
         return Text("{n} MB", n=amount // MEGABYTE)
     return Text("{n} kB", n=amount // KILOBYTE)
-
-
-def _tenths(amount: int, unit: int) -> str:
-    whole, tenth = divmod(amount * 10 // unit, 10)
-    return f"{whole}.{tenth}" if tenth else str(whole)
 
 
 def last_day(end: datetime, now: datetime) -> str:

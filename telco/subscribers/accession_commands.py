@@ -9,7 +9,7 @@ from telco.catalog.model import Audience, Plan, Settlement
 from telco.catalog.service import CatalogService
 from telco.kernel.i18n import Language, Text
 from telco.kernel.iin_bin import parse_iin
-from telco.kernel.money import format_money
+from telco.kernel.money import Money
 from telco.kernel.names import clean_text
 from telco.sms.command import LANGUAGE, Answer, Argument, Choice, Context, Question, command
 from telco.subscribers.commands import languages
@@ -53,9 +53,7 @@ async def _ask(ctx: Context, **said: str) -> Answer:
     """Show what is acceded to; the yes to it accepts the published contract. Contract: PSC-2.3, PSC-3.1.13"""
     plan = ctx.services[CatalogService].current().plan(said["plan"], ctx.now)
     return Question(
-        Text(
-            "{name}, {plan}, {money}.", name=said["name"], plan=plan.name.of(ctx.language), money=format_money(plan.fee)
-        ),
+        Text("{name}, {plan}, {money}.", name=said["name"], plan=plan.name.of(ctx.language), money=Money(plan.fee)),
         Text("Do you accept the public contract?"),
         state={"version": plan.version},
     )

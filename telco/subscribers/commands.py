@@ -11,7 +11,7 @@ from telco.catalog.catalogue import Catalogue
 from telco.catalog.model import Audience, Interval, Plan, ServiceOffer
 from telco.catalog.service import CatalogService
 from telco.kernel.i18n import Language, Text
-from telco.kernel.money import Tiyn, format_money
+from telco.kernel.money import Money, Tiyn
 from telco.sms import wording
 from telco.sms.command import LANGUAGE, SERVICE, Answer, Argument, Choice, Context, Line, Question, command
 from telco.subscribers.errors import ConsentAbsentError, ConsentGivenError, QuoteChangedError
@@ -46,7 +46,7 @@ _FEES: Mapping[Interval, str] = {
 
 
 def _fee(amount: Tiyn, interval: Interval) -> Text:
-    return Text(_FEES[interval], money=format_money(amount))
+    return Text(_FEES[interval], money=Money(amount))
 
 
 NOTHING = Text("There is nothing to choose.")
@@ -107,8 +107,8 @@ async def _moments(ctx: Context, values: Mapping[str, str]) -> Sequence[Choice]:
 
 def _cost(quote: PlanQuote) -> Text:
     if quote.cost < 0:
-        return Text("{money} comes back", money=format_money(-quote.cost))
-    return Text("{money}", money=format_money(quote.cost)) if quote.cost else Text("free")
+        return Text("{money} comes back", money=Money(-quote.cost))
+    return Text("{money}", money=Money(quote.cost)) if quote.cost else Text("free")
 
 
 async def _ask_plan(ctx: Context, plan: str, when: str) -> Answer:
@@ -234,7 +234,7 @@ async def _offers(ctx: Context, _values: Mapping[str, str]) -> Sequence[Choice]:
 
 
 def _offer_choice(offer: ServiceOffer, language: Language) -> Choice:
-    price = format_money(offer.price if offer.price else offer.event_price or Tiyn(0))
+    price = Money(offer.price if offer.price else offer.event_price or Tiyn(0))
     label = Text("{service}, {money}", service=offer.name.of(language), money=price)
     names = (offer.name.kk, offer.name.ru, offer.name.en)
     return Choice(offer.number, label, offer.code, (*offer.keywords, offer.code, *names))
@@ -276,7 +276,7 @@ async def service_on(ctx: Context, state: Mapping[str, Any], service: str) -> An
     name = _offer_name(ctx, order.service.code)
     lines: list[Line] = [Text("{service} is on.", service=name)]
     if order.charged:
-        lines.append(Text("Taken: {money}.", money=format_money(order.charged)))
+        lines.append(Text("Taken: {money}.", money=Money(order.charged)))
     if order.service.until_at is not None:
         lines.append(Text("Valid until {day}.", day=wording.last_day(order.service.until_at, ctx.now)))
     return Answer(*lines)

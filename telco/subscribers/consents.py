@@ -8,7 +8,7 @@ from functools import reduce
 from telco.db.pool import Connection
 from telco.kernel.i18n import Text
 from telco.kernel.ids import AccountRef, PartyId, SubscriberId
-from telco.kernel.money import format_money
+from telco.kernel.money import Money
 from telco.subscribers import rules, store, store_records
 from telco.subscribers.contracts import end_subscription
 from telco.subscribers.desk import Desk, Filing, Work
@@ -188,7 +188,7 @@ class Consents:
 
 
 def _owed(obligation: Obligation) -> Text:
-    said = {"reference": obligation.reference, "money": format_money(obligation.amount)}
+    said = {"reference": obligation.reference, "money": Money(obligation.amount)}
     match obligation.kind:
         case ObligationKind.DEBT:
             return Text("debt of the personal account {reference}: {money}", **said)

@@ -14,6 +14,7 @@ import asyncpg
 
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Text
+from telco.kernel.money import Money
 
 
 class SubscriberUnknownError(DomainError):
@@ -190,8 +191,8 @@ class NotEnoughMoneyError(DomainError):
 
     code = "not_enough_money"
     status = 402
-    price: str
-    balance: str
+    price: Money
+    balance: Money
 
 
 class AccountRefusedError(DomainError):

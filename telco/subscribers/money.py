@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telco.catalog.bonus import WITHOUT_BONUS
 from telco.db.pool import Connection
-from telco.kernel.money import Tiyn, json_money
+from telco.kernel.money import Money, Tiyn
 from telco.kernel.msisdn import Msisdn
 from telco.ledger import model as ledger_model
 from telco.ledger.model import Op, Outcome, Status
@@ -36,7 +36,7 @@ async def carry_out(ledger: Ledger, work: Work, op: Op, price: Tiyn) -> Outcome:
     """
     outcome = await apply(ledger, work.conn, op)
     if outcome.status is Status.INSUFFICIENT_FUNDS:
-        raise NotEnoughMoneyError(price=json_money(price), balance=json_money(outcome.main_after))
+        raise NotEnoughMoneyError(price=Money(price), balance=Money(outcome.main_after))
     if outcome.status is not Status.OK:
         raise AccountRefusedError(why=outcome.status.name.lower())
     return outcome

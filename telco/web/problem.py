@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache
-from typing import Any, NamedTuple, get_args, get_type_hints
+from typing import Any, NamedTuple
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
@@ -19,7 +18,7 @@ from pydantic_core import ErrorDetails, to_json, to_jsonable_python
 
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Language, Text, Translator
-from telco.kernel.money import Tiyn, format_money, json_money
+from telco.kernel.money import Money, json_money
 from telco.web.errors import InvalidRequestError
 from telco.web.fields import Flaw
 
@@ -139,36 +138,21 @@ class RequestRefused(Exception):  # noqa: N818  (carries an error to its answer;
 
 def sentence(error: DomainError) -> Text:
     """Return the error's sentence with its values as people read them."""
-    kinds = _money_fields(type(error))
-    spoken = {name: _spoken(value, name in kinds) for name, value in error.fields.items()}
-    return Text(error.message, **spoken)
+    return Text(error.message, **{name: _spoken(value) for name, value in error.fields.items()})
 
 
 def facts(error: DomainError) -> dict[str, Any]:
     """Return the error's values as JSON carries them."""
-    kinds = _money_fields(type(error))
-    return {name: _plain(value, name in kinds) for name, value in error.fields.items()}
+    return {name: _plain(value) for name, value in error.fields.items()}
 
 
-def _money_fields(kind: type[DomainError]) -> frozenset[str]:
-    return _money_fields_of(kind.code)
-
-
-@cache
-def _money_fields_of(code: str) -> frozenset[str]:
-    hints = get_type_hints(DomainError.registry.get(code, DomainError))
-    return frozenset(name for name, hint in hints.items() if hint is Tiyn or Tiyn in get_args(hint))
-
-
-def _spoken(value: object, is_money: bool) -> object:
-    if is_money and isinstance(value, int):
-        return format_money(value)
+def _spoken(value: object) -> object:
     return value.value if isinstance(value, Enum) else value
 
 
-def _plain(value: object, is_money: bool) -> Any:
-    if is_money and isinstance(value, int):
-        return json_money(value)
+def _plain(value: object) -> Any:
+    if isinstance(value, Money):
+        return json_money(value.tiyn)
     return to_jsonable_python(value, fallback=str, inf_nan_mode="strings")
 
 

@@ -145,7 +145,7 @@ class Operator:
             page = await user.dial(f"*111*4*{await self.new_card(balance)}#")
             assert page.reason is None
             user.put_away()
-            await user.receive(containing=format_money(tenge(balance)).removesuffix("₸"))  # the notice of the card
+            await user.receive(containing=format_money(tenge(balance), language))  # the notice of the card
         return user
 
     async def new_card(self, value: str) -> str:

@@ -153,13 +153,13 @@ async def test_a_message_is_charged_and_arrives_as_it_was_written(page: Page, us
     await sender.get_by_label("To", exact=True).fill(users[0].number)
     await sender.get_by_label("Message", exact=True).fill(HOSTILE)
     await sender.get_by_role("button", name="Send").click()
-    await expect(sender.locator(".sms.mine .tail").last).to_contain_text("Sent · 20 ₸")
+    await expect(sender.locator(".sms.mine .tail").last).to_contain_text("Sent · 20 KZT")
     await expect(reader.get_by_role("tab", name="SMS").locator(".badge")).to_be_visible()
     await reader.get_by_role("tab", name="SMS").click()
     await expect(reader.locator(".sms .bubble").last).to_have_text(HOSTILE)
     await expect(sender.locator(".balance .sum")).not_to_have_text(balance or "")
     await expect(sender.locator(".lines li").first).to_contain_text("SMS")
-    await expect(sender.locator(".lines li").first).to_contain_text("20 ₸")
+    await expect(sender.locator(".lines li").first).to_contain_text("20 KZT")
     assert await page.title() == "telco lab"
 
 
@@ -182,7 +182,7 @@ async def test_a_wrong_number_is_complained_about(page: Page) -> None:
 
 async def test_a_scratched_card_tops_up_and_is_used_up(page: Page) -> None:
     phone = _phone(page, 0)
-    await expect(phone.locator(".balance .sum")).to_have_text("0 ₸")
+    await expect(phone.locator(".balance .sum")).to_have_text("0 KZT")
     await phone.get_by_role("tab", name="Top up").click()
     card = phone.locator(".scratch").first
     await expect(card.get_by_role("button", name="Top up")).to_be_disabled()
@@ -190,7 +190,7 @@ async def test_a_scratched_card_tops_up_and_is_used_up(page: Page) -> None:
     await card.get_by_role("button", name="Top up").click()
     await expect(phone.locator(".said")).to_contain_text("1 000 ₸")
     await phone.get_by_role("button", name="OK").click()
-    await expect(phone.locator(".balance .sum")).to_have_text("1 000 ₸")
+    await expect(phone.locator(".balance .sum")).to_have_text("1,000 KZT")
     await expect(phone.locator(".lines li").first).to_contain_text("Payment card")
     await expect(phone.locator(".scratch.used")).to_contain_text("Used")
 
@@ -201,7 +201,7 @@ async def test_data_and_a_call_show_what_they_cost(page: Page) -> None:
     await phone.get_by_label("Volume").select_option("10")
     await phone.get_by_role("radio", name="3G").check()
     await phone.get_by_role("button", name="Start").click()
-    await expect(phone.locator(".use .cost")).to_have_text("Done · 150 ₸")  # 10 MB at 15
+    await expect(phone.locator(".use .cost")).to_have_text("Done · 150 KZT")  # 10 MB at 15
     await expect(phone.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "100")
     await phone.get_by_role("tab", name="Dial").click()
     await phone.get_by_label("Talk time").select_option("60")
@@ -210,7 +210,7 @@ async def test_data_and_a_call_show_what_they_cost(page: Page) -> None:
     call = phone.get_by_role("dialog")
     await expect(call.locator(".state")).to_have_text("Call ended")
     await expect(call.locator(".timer")).to_have_text("1:00")
-    await expect(call.locator(".cost")).to_have_text("Cost 22 ₸")
+    await expect(call.locator(".cost")).to_have_text("Cost 22 KZT")
     await call.get_by_role("button", name="Close").click()
     await expect(call).to_be_hidden()
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import string
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po
 
-from telco.kernel.i18n import LOCALE_DIRECTORY, Language, Text, Translator
+from telco.kernel.i18n import LOCALE_DIRECTORY, Language, Number, Text, Translator, write_number
 
 CATALOGUES = sorted(LOCALE_DIRECTORY.glob("*/*.po"))
 INNER, OUTER = "tariff plan", "Your {thing} costs {sum}."
@@ -43,6 +44,29 @@ def test_a_text_and_the_texts_in_it_are_said_in_the_readers_language(
     small: Translator, language: Language, said: str
 ) -> None:
     assert small.render(Text(OUTER, thing=Text(INNER), sum=5), language) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "written", "english"),
+    [
+        ("0", None, "0", "0"),
+        ("2.4", None, "2,4", "2.4"),
+        ("2.40", None, "2,4", "2.4"),
+        ("12.00", None, "12", "12"),
+        ("100", None, "100", "100"),  # the zeros of a whole number stay
+        ("-1234567.5", None, "-1 234 567,5", "-1,234,567.5"),
+        ("1234.5", 2, "1 234,50", "1,234.50"),
+        ("12", 2, "12,00", "12.00"),
+    ],
+)
+def test_a_number_is_written_as_the_language_does(value: str, places: int | None, written: str, english: str) -> None:
+    assert [write_number(Decimal(value), language, places) for language in Language] == [written, written, english]
+
+
+def test_a_number_in_a_text_is_written_as_its_reader_does(small: Translator) -> None:
+    text = Text(OUTER, thing=Text(INNER), sum=Number(Decimal("2.5")))
+    assert small.render(text, Language.RU) == "2,5 стоит ваш тарифный план."
+    assert small.render(text, Language.EN) == str(text) == "Your tariff plan costs 2.5."
 
 
 def test_a_value_is_never_read_as_a_template(small: Translator) -> None:

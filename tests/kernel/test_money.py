@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telco.kernel.i18n import Language, Text, Translator
 from telco.kernel.money import (
     MAX_TIYN,
+    Money,
     MoneyFormatError,
     div_half_up,
     format_money,
@@ -18,6 +20,7 @@ from telco.kernel.money import (
     tenge,
     to_decimal,
 )
+from telco.sms.text import Coding, coding_of
 
 amounts = st.integers(-MAX_TIYN, MAX_TIYN)
 
@@ -116,25 +119,50 @@ def test_every_amount_survives_json_and_decimal(tiyn: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tiyn", "json", "read"),
+    ("tiyn", "json", "read", "english"),
     [
-        (0, "0.00", "0 ₸"),
-        (1, "0.01", "0.01 ₸"),
-        (-1, "-0.01", "-0.01 ₸"),
-        (100, "1.00", "1 ₸"),
-        (99_999, "999.99", "999.99 ₸"),
-        (100_000, "1000.00", "1 000 ₸"),
-        (125_050, "1250.50", "1 250.50 ₸"),
-        (-123_456_789, "-1234567.89", "-1 234 567.89 ₸"),
-        (10**15, "10000000000000.00", "10 000 000 000 000 ₸"),
+        (0, "0.00", "0 ₸", "0 KZT"),
+        (1, "0.01", "0,01 ₸", "0.01 KZT"),
+        (-1, "-0.01", "-0,01 ₸", "-0.01 KZT"),
+        (10, "0.10", "0,10 ₸", "0.10 KZT"),
+        (100, "1.00", "1 ₸", "1 KZT"),
+        (99_999, "999.99", "999,99 ₸", "999.99 KZT"),
+        (100_000, "1000.00", "1 000 ₸", "1,000 KZT"),
+        (125_050, "1250.50", "1 250,50 ₸", "1,250.50 KZT"),
+        (-123_456_789, "-1234567.89", "-1 234 567,89 ₸", "-1,234,567.89 KZT"),
+        (10**15, "10000000000000.00", "10 000 000 000 000 ₸", "10,000,000,000,000 KZT"),
     ],
 )
-def test_money_is_written_for_machines_and_people(tiyn: int, json: str, read: str) -> None:
+def test_money_is_written_for_machines_and_people(tiyn: int, json: str, read: str, english: str) -> None:
     assert json_money(tiyn) == json
-    assert format_money(tiyn).replace("\N{NO-BREAK SPACE}", " ") == read
+    assert {language: format_money(tiyn, language) for language in Language} == {
+        Language.KK: read,
+        Language.RU: read,
+        Language.EN: english,
+    }
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [(Language.RU, "осталось 1 250,50 ₸"), (Language.KK, "1 250,50 ₸ қалды"), (Language.EN, "1,250.50 KZT left")],
+)
+def test_a_text_writes_money_as_its_reader_does(language: Language, said: str) -> None:
+    translator = Translator(
+        {Language.RU: {"{sum} left": "осталось {sum}"}, Language.KK: {"{sum} left": "{sum} қалды"}, Language.EN: {}}
+    )
+    text = Text("{sum} left", sum=Money(125_050))
+    assert translator.render(text, language) == said
+    assert str(text) == "1,250.50 KZT left"
 
 
 @given(amounts)
-def test_the_reader_sees_the_exact_amount(tiyn: int) -> None:
-    digits = "".join(character for character in format_money(tiyn) if character in "-.0123456789")
-    assert tenge(digits) == tiyn
+def test_english_money_needs_no_more_than_the_gsm_alphabet(tiyn: int) -> None:
+    assert coding_of(format_money(tiyn, Language.EN)) is Coding.GSM7
+    assert "\N{NO-BREAK SPACE}" not in format_money(tiyn, Language.RU)
+
+
+@given(amounts, st.sampled_from(Language))
+def test_the_reader_sees_the_exact_amount(tiyn: int, language: Language) -> None:
+    point, blank = (".", ",") if language is Language.EN else (",", " ")
+    figure, _, _currency = format_money(tiyn, language).rpartition(" ")
+    assert tenge(figure.replace(blank, "").replace(point, ".")) == tiyn

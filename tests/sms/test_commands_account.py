@@ -45,7 +45,7 @@ async def to_day(handsets: Handsets, day: date) -> None:
         # 5,000 less the fee of 2,990 leaves 2,010 of the 2,990 that are due on 2 April
         (Language.RU, "к оплате", "Kcell Старт: 2 990 ₸ 02.04\nНе хватает 980 ₸: пополните баланс."),
         (Language.KK, "төлеуге", "Kcell Старт: 2 990 ₸, 02.04\n980 ₸ жетпейді: балансты толтырыңыз."),
-        (Language.EN, "due", "Kcell Start: 2 990 KZT on 02.04\n980 KZT is missing: top up."),
+        (Language.EN, "due", "Kcell Start: 2,990 KZT on 02.04\n980 KZT is missing: top up."),
     ],
 )
 async def test_the_next_fee_and_whether_the_balance_pays_it(
@@ -59,7 +59,7 @@ async def test_the_next_fee_and_whether_the_balance_pays_it(
 
 async def test_the_balance_pays_to_the_tiyn(handsets: Handsets) -> None:
     who = await handsets.accede("kcell-start", amount="5979.99")
-    assert (await handsets.sms(who, "к оплате")).endswith("Не хватает 0.01 ₸: пополните баланс.")
+    assert (await handsets.sms(who, "к оплате")).endswith("Не хватает 0,01 ₸: пополните баланс.")
     await handsets.pay(who.account, "0.01", "p1")
     assert (await handsets.sms(who, "к оплате")).endswith("Денег на балансе хватит.")
 
@@ -186,11 +186,19 @@ async def test_a_lower_limit_by_ussd(handsets: Handsets) -> None:
     assert await handsets.page(who, "*111#", "6", "4") == "Введите лимит в тенге:\n0 Назад"
 
 
+@pytest.mark.parametrize("typed", ["50 000,00", "50000.0", "50,000", "50.000", "50,000.00", "50\u00a0000"])
+async def test_a_limit_is_read_as_any_language_writes_it(handsets: Handsets, typed: str) -> None:
+    who = await handsets.accede("kcell-status", amount="0")
+    assert (await handsets.sms(who, f"лимит {typed}")).startswith("Запросить кредитный лимит 50 000 ₸?")
+
+
 @pytest.mark.parametrize(
     ("typed", "answer"),
     [
         ("лимит много", "Напишите лимит в целых тенге, например 30000."),
         ("лимит 10,5", "Напишите лимит в целых тенге, например 30000."),
+        ("лимит 50,0000", "Напишите лимит в целых тенге, например 30000."),
+        ("лимит 50000,01", "Напишите лимит в целых тенге, например 30000."),
         ("лимит 9999999999", "Напишите лимит в целых тенге, например 30000."),
         ("лимит ٣٠", "Напишите лимит в целых тенге, например 30000."),
     ],

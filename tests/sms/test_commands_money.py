@@ -36,7 +36,7 @@ from tests.sms.handsets import Handsets
         (
             Language.EN,
             "balance",
-            "Balance: 2 010 KZT\nData: 12 GB until 01.04\nMinutes in Kazakhstan: 100 min until 01.04\n"
+            "Balance: 2,010 KZT\nData: 12 GB until 01.04\nMinutes in Kazakhstan: 100 min until 01.04\n"
             "SMS in Kazakhstan: 50 SMS until 01.04",
         ),
     ],
@@ -60,7 +60,7 @@ async def test_what_is_left_is_rounded_down(handsets: Handsets) -> None:
     who = await handsets.accede("kcell-start")
     used = Charge(Unit.BYTES, 10 * GIGABYTE + 51 * MEGABYTE, ("data.any",), MEGABYTE, 2 * MICRO)
     await handsets.spend(who, "used", used, "data.any")
-    assert "Интернет: 1.9 ГБ до 01.04" in await handsets.sms(who, "баланс")  # 12 - 10.051 = 1.949
+    assert "Интернет: 1,9 ГБ до 01.04" in await handsets.sms(who, "баланс")  # 12 - 10.051 = 1.949
     await handsets.spend(who, "more", Charge(Unit.BYTES, 1_948_000_001, ("data.any",), MEGABYTE, 2 * MICRO), "data.any")
     assert "Интернет: 999 КБ до 01.04" in await handsets.sms(who, "баланс")  # 999,999 B
 

@@ -24,7 +24,7 @@ ASK = "Для подтверждения ответьте ДА в течение
     [
         (Language.RU, "тариф", "Kcell Старт\n2 990 ₸ в месяц\nСледующее списание: 02.04"),
         (Language.KK, "тарифім", "Kcell Старт\nайына 2 990 ₸\nКелесі төлем: 02.04"),
-        (Language.EN, "my plan", "Kcell Start\n2 990 KZT a month\nNext fee: 02.04"),
+        (Language.EN, "my plan", "Kcell Start\n2,990 KZT a month\nNext fee: 02.04"),
     ],
 )
 async def test_my_plan_its_price_and_next_fee(handsets: Handsets, language: Language, text: str, answer: str) -> None:

@@ -63,7 +63,7 @@ async def invoiced(handsets: Handsets, who: Accession, hours: float = 12) -> lis
     [
         (Language.KK, "KC-2026-0000001 шоты жазылды: 8 990 ₸ сомасын 02.05.2026 дейін төлеңіз."),
         (Language.RU, "Выставлен счёт KC-2026-0000001: оплатите 8 990 ₸ до 02.05.2026."),
-        (Language.EN, "Invoice KC-2026-0000001 is issued: pay 8 990 KZT by 02.05.2026."),
+        (Language.EN, "Invoice KC-2026-0000001 is issued: pay 8,990 KZT by 02.05.2026."),
     ],
 )
 async def test_an_invoice_is_told_once_when_it_is_issued(handsets: Handsets, language: Language, text: str) -> None:
@@ -85,7 +85,7 @@ async def test_an_invoice_is_told_once_when_it_is_issued(handsets: Handsets, lan
     ("advance", "told_of"),
     [
         ("5000", ["Выставлен счёт KC-2026-0000001: оплатите 3 990 ₸ до 02.05.2026."]),
-        ("8989.99", ["Выставлен счёт KC-2026-0000001: оплатите 0.01 ₸ до 02.05.2026."]),
+        ("8989.99", ["Выставлен счёт KC-2026-0000001: оплатите 0,01 ₸ до 02.05.2026."]),
         ("8990", []),
     ],
 )
@@ -127,12 +127,12 @@ async def test_a_company_is_given_its_invoice_and_not_told_by_sms(handsets: Hand
     [
         (
             Language.RU,
-            "Интернет: израсходовано 80%, осталось 2.4 ГБ.",
+            "Интернет: израсходовано 80%, осталось 2,4 ГБ.",
             "Интернет: израсходовано. Далее действует цена вашего тарифа.",
         ),
         (
             Language.KK,
-            "Интернет: 80% жұмсалды, қалғаны 2.4 ГБ.",
+            "Интернет: 80% жұмсалды, қалғаны 2,4 ГБ.",
             "Интернет: таусылды. Енді тариф бағасы бойынша есептеледі.",
         ),
         (Language.EN, "Data: 80% used, 2.4 GB left.", "Data: used up. From now on the price of your plan applies."),
@@ -303,5 +303,5 @@ async def test_every_number_that_spends_from_an_account_is_told(handsets: Handse
     await told(handsets, first)
     await told(handsets, second)
     await use(handsets, first, "1", 9_600)
-    assert await told(handsets, first) == ["Интернет: израсходовано 80%, осталось 2.4 ГБ."]
-    assert await told(handsets, second) == ["Интернет: 80% жұмсалды, қалғаны 2.4 ГБ."]
+    assert await told(handsets, first) == ["Интернет: израсходовано 80%, осталось 2,4 ГБ."]
+    assert await told(handsets, second) == ["Интернет: 80% жұмсалды, қалғаны 2,4 ГБ."]

@@ -8,14 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from telco.billing.invoicing.errors import LimitCeilingError
 from telco.db.embedded import EmbeddedRedis
 from telco.db.pool import DatabaseUnavailableError
 from telco.kernel.clock import ManualClock
+from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Language, Text, Translator
-from telco.sms.command import Codes
+from telco.kernel.money import Money
+from telco.sms.command import Answer, Codes
 from telco.sms.keywords import KeywordClashError
 from telco.sms.menu import Menu, MenuError
+from telco.sms.refusals import explain
 from telco.sms.router import SmsRouter
+from telco.subscribers.errors import NotEnoughMoneyError
 from telco.subscribers.model import Scope
 from tests.sms import sample
 from tests.sms.sample import AIGUL, STRANGER, Desk, inbound, subscriber
@@ -179,10 +184,34 @@ async def test_without_the_database_the_message_is_tried_again_later(desk: Desk)
         await say(desk, "time")
 
 
-async def test_english_has_no_tenge_sign(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            LimitCeilingError(limit=Money(30_000_50), ceiling=Money(20_000_00)),
+            {
+                Language.KK: "Бұл тарифтің несие лимиті ең көбі 20 000 ₸; сұралғаны 30 000,50 ₸.",
+                Language.RU: "Кредитный лимит этого тарифа не больше 20 000 ₸; запрошено 30 000,50 ₸.",
+                Language.EN: "The credit limit of this plan is at most 20,000 KZT; 30,000.50 KZT was asked for.",
+            },
+        ),
+        (
+            NotEnoughMoneyError(price=Money(1_250_50), balance=Money(0)),
+            {
+                Language.KK: "Қаражат жеткіліксіз: 1 250,50 ₸ қажет. Балансты толтырыңыз.",
+                Language.RU: "Недостаточно средств: нужно 1 250,50 ₸. Пополните баланс.",
+                Language.EN: "Not enough money: 1,250.50 KZT is needed. Top up.",
+            },
+        ),
+    ],
+)
+async def test_a_refusal_writes_money_as_its_reader_does(
+    desk: Desk, error: DomainError, said: dict[Language, str]
+) -> None:
     runner = SmsRouter(desk.faces)._runner
-    assert runner.say("10 ₸", Language.EN) == "10 KZT"
-    assert runner.say("10 ₸", Language.KK) == "10 ₸"
+    assert {language: runner.lines(Answer(*explain(error)), language) for language in said} == {
+        language: [sentence] for language, sentence in said.items()
+    }
 
 
 def test_a_menu_refuses_what_would_not_work() -> None:

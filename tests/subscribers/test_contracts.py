@@ -174,11 +174,11 @@ async def test_a_debtor_cannot_withdraw(
         await subscribers.consents.withdraw(accession.subscriber_id, ConsentKind.PERSONAL_DATA, PAPER)
     assert [Translator.load().render(sentence(refused.value), language) for language in Language] == [
         "Міндеттемелер орындалмайынша келісімді қайтарып алуға болмайды:"
-        " 17 бөліп төлеу шарты: 120 000 ₸; 0:4 жеке шотының берешегі: 26 980.50 ₸.",
+        " 17 бөліп төлеу шарты: 120 000 ₸; 0:4 жеке шотының берешегі: 26 980,50 ₸.",
         "Согласие нельзя отозвать, пока есть обязательства:"
-        " договор рассрочки 17: 120 000 ₸; долг лицевого счёта 0:4: 26 980.50 ₸.",
+        " договор рассрочки 17: 120 000 ₸; долг лицевого счёта 0:4: 26 980,50 ₸.",
         "The consent cannot be withdrawn while obligations are open:"
-        " device agreement 17: 120 000 ₸; debt of the personal account 0:4: 26 980.50 ₸.",
+        " device agreement 17: 120,000 KZT; debt of the personal account 0:4: 26,980.50 KZT.",
     ]
     assert await subscribers.consents.has(accession.subscriber_id, ConsentKind.PERSONAL_DATA)
     # promotions are no service that is owed for

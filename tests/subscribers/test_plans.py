@@ -14,7 +14,7 @@ from telco.catalog.catalogue import Catalogue
 from telco.db.pool import Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import ManualClock
-from telco.kernel.money import tenge
+from telco.kernel.money import Money, tenge
 from telco.ledger.service import Ledger
 from telco.subscribers.errors import (
     NoPlanChangeError,
@@ -113,7 +113,7 @@ async def test_without_enough_money_nothing_changes(office: Office) -> None:
     accession = await office.paid("9979.99", plan_code="kcell-start")  # 6989.99 left, 6990.00 needed
     with pytest.raises(NotEnoughMoneyError) as refusal:
         await change(office, accession.subscriber_id, "kcell-unlim")
-    assert (refusal.value.price, refusal.value.balance) == ("6990.00", "6989.99")
+    assert (refusal.value.price, refusal.value.balance) == (Money(699_000), Money(698_999))
 
     assert (await office.subscribers.get(accession.msisdn)).plan_code == "kcell-start"
     assert await office.main(accession.account) == tenge("6989.99")

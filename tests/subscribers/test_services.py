@@ -10,7 +10,7 @@ import pytest
 from telco.catalog.errors import UnknownServiceError
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import ManualClock
-from telco.kernel.money import tenge
+from telco.kernel.money import Money, tenge
 from telco.kernel.names import TextRefusedError
 from telco.subscribers.errors import (
     NotEnoughMoneyError,
@@ -62,7 +62,7 @@ async def test_a_pack_needs_its_price(office: Office) -> None:
     accession = await office.paid("389.99")
     with pytest.raises(NotEnoughMoneyError) as refusal:
         await office.subscribers.switch_service_on(accession.subscriber_id, "data-1gb", SELF, "r1")
-    assert (refusal.value.price, refusal.value.balance) == ("390.00", "389.99")
+    assert (refusal.value.price, refusal.value.balance) == (Money(39_000), Money(38_999))
     assert await office.subscribers.services.on(accession.subscriber_id) == []
     # the same request after a top-up is looked at anew
     await office.top_up(accession.account, "0.01")

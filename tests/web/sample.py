@@ -11,7 +11,7 @@ from pydantic import Field
 
 from telco.db.pool import Connection, Database
 from telco.kernel.errors import DomainError
-from telco.kernel.money import Tiyn
+from telco.kernel.money import Money, Tiyn
 from telco.web.api import PUBLIC, Answer, Api, ApiRequest
 from telco.web.fields import ApiModel, Code, Id, IinText, Moment, MoneyOut, MsisdnText, PositiveMoney, text
 from telco.web.staff import Role
@@ -59,8 +59,8 @@ class TooPoorError(DomainError):
     code = "sample_too_poor"
     status = 409
     msisdn: str
-    available: Tiyn
-    wanted: Tiyn
+    available: Money
+    wanted: Money
 
 
 class Shop:
@@ -104,7 +104,7 @@ class Shop:
         async def take(conn: Connection) -> Receipt:
             balance = await self._balance(conn, body.msisdn)
             if balance < body.amount:
-                raise TooPoorError(msisdn=body.msisdn, available=balance, wanted=body.amount)
+                raise TooPoorError(msisdn=body.msisdn, available=Money(balance), wanted=Money(body.amount))
             await conn.execute(
                 "insert into shop_top_up values ($1, $2, $3) on conflict do nothing",
                 request.operation_id,

@@ -69,7 +69,7 @@ async def test_a_refusal_of_the_feature_says_money_for_people_and_programs(site:
         headers={"Idempotency-Key": "k"},
     )
     assert status == 409
-    assert body["detail"] == f"{NUMBER} has 0 ₸, which is less than 1 250.50 ₸."
+    assert body["detail"] == f"{NUMBER} has 0 KZT, which is less than 1,250.50 KZT."
     assert body["facts"] == {"msisdn": NUMBER, "available": "0.00", "wanted": "1250.50"}
     assert body["type"] == "/problems/sample_too_poor"
 

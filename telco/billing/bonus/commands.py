@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telco.billing.bonus.service import Bonuses
 from telco.kernel.i18n import Text
-from telco.kernel.money import format_money
+from telco.kernel.money import Money
 from telco.sms import wording
 from telco.sms.command import Answer, Context, Line, Question, command
 from telco.subscribers.errors import ConsentAbsentError, ConsentGivenError
@@ -25,11 +25,11 @@ async def tell_bonuses(ctx: Context) -> Answer:
     statement = await ctx.services[Bonuses].statement(ctx.subscriber.account)
     if statement.member is None:
         return Answer(Text("You are not in the bonus programme. To join: BONUS JOIN."))
-    lines: list[Line] = [Text("Bonuses: {money}", money=format_money(statement.available))]
+    lines: list[Line] = [Text("Bonuses: {money}", money=Money(statement.available))]
     for bucket in statement.buckets[:SHOWN_BUCKETS]:
         if bucket.until is not None:
             until = wording.last_day(bucket.until, ctx.now)
-            lines.append(Text("{money} until {day}", money=format_money(bucket.left), day=until))
+            lines.append(Text("{money} until {day}", money=Money(bucket.left), day=until))
     return Answer(*lines)
 
 
@@ -53,7 +53,7 @@ async def _ask_leave(ctx: Context) -> Answer:
     if statement.member is None:
         return Answer(Text("You are not in the bonus programme. To join: BONUS JOIN."))
     return Question(
-        Text("Leave the bonus programme? {money} of bonuses will be lost.", money=format_money(statement.available))
+        Text("Leave the bonus programme? {money} of bonuses will be lost.", money=Money(statement.available))
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from telco.kernel.errors import DomainError
-from telco.kernel.money import Tiyn
+from telco.kernel.money import Money
 
 
 class PenaltyRefusedError(DomainError):
@@ -60,7 +60,7 @@ class ObjectionAmountError(DomainError):
 
     code = "objection_amount"
     status = 422
-    amount: Tiyn
+    amount: Money
 
 
 class StepError(DomainError):

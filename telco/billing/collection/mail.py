@@ -16,7 +16,7 @@ from telco.db.pool import Connection, Database
 from telco.email.model import OutgoingEmail
 from telco.email.service import Email
 from telco.kernel.i18n import Language, Text, Translator
-from telco.kernel.money import format_money
+from telco.kernel.money import Money
 
 
 class DebtMail:
@@ -52,7 +52,7 @@ class DebtMail:
 
 def said(topic: str, payload: Mapping[str, Any]) -> Text:
     """The sentence of a reminder or notice; what was found after the end has a day to be paid by, as a reminder has."""
-    number, money = payload["number"], format_money(payload["amount"])
+    number, money = payload["number"], Money(payload["amount"])
     if topic == TOPICS[Action.NOTICE] and payload["answer_until"] is not None:
         return Text(
             "Notice of overdue debt: invoice {number}, {money}. If you neither pay nor object by {day}, the debt counts"

@@ -29,7 +29,7 @@ from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
 from telco.kernel.ids import AccountRef
-from telco.kernel.money import Tiyn
+from telco.kernel.money import Money, Tiyn
 from telco.subscribers.service import Subscribers
 
 
@@ -178,7 +178,7 @@ class Objections:
         Contract: PSC-3.1.4-1
         """
         if amount is not None and not upheld:
-            raise ObjectionAmountError(amount=amount)
+            raise ObjectionAmountError(amount=Money(amount))
         known = await self.get(objection_id)
 
         async def body(connection: Connection) -> Objection:
@@ -241,7 +241,7 @@ class Objections:
             return
         open_tiyn = (await self._dunning.know(connection, [debt])).standings[debt.debt_id].open
         if amount is not None and amount != open_tiyn:
-            raise ObjectionAmountError(amount=amount)
+            raise ObjectionAmountError(amount=Money(amount))
         await self._credit_notes.give_back(
             connection, debt.account, open_tiyn, f"found_debt:{source}", details={"payment": debt.number}
         )

@@ -6,7 +6,7 @@ from datetime import date
 
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Text
-from telco.kernel.money import Tiyn
+from telco.kernel.money import Money
 
 
 class SheetFileError(DomainError):
@@ -116,8 +116,8 @@ class SumsDifferError(DomainError):
 
     code = "sums_differ"
     status = 422
-    total: Tiyn
-    amount: Tiyn
+    total: Money
+    amount: Money
 
 
 class PayeesRefusedError(DomainError):

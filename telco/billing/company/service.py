@@ -47,7 +47,7 @@ from telco.billing.payments.work_list import WorkList
 from telco.db.pool import Connection, Database
 from telco.kernel.clock import Clock
 from telco.kernel.errors import DomainError
-from telco.kernel.money import Tiyn, json_money
+from telco.kernel.money import Money, Tiyn, json_money
 
 SYSTEM = "system:company_payments"
 SHOWN = 20
@@ -209,7 +209,7 @@ class CompanyPayments:
         item = await self._work_list.company_item(item_id, DECIDABLE)
         total = Tiyn(sum(line.amount for line in named))
         if total != item.amount:
-            raise SumsDifferError(total=total, amount=item.amount)
+            raise SumsDifferError(total=Money(total), amount=Money(item.amount))
         payees = await self.payees([line.name for line in named])
         for name, payee in payees.items():
             if isinstance(payee, str):

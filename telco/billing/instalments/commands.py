@@ -6,7 +6,7 @@ from telco.billing.instalments.model import AgreementState
 from telco.billing.instalments.service import Instalments
 from telco.kernel.calendar import Calendar
 from telco.kernel.i18n import Text
-from telco.kernel.money import format_money
+from telco.kernel.money import Money
 from telco.sms import wording
 from telco.sms.command import Answer, Context, Line, command
 
@@ -31,6 +31,6 @@ async def tell_instalments(ctx: Context) -> Answer:
         lines.append(standing.agreement.device)
         if part is not None:
             day = wording.day(_CALENDAR.start_of_day(part.due_on), ctx.now)
-            lines.append(Text("Next part: {money} on {day}", money=format_money(part.amount), day=day))
-        lines.append(Text("Left: {money}", money=format_money(standing.open_rest)))
+            lines.append(Text("Next part: {money} on {day}", money=Money(part.amount), day=day))
+        lines.append(Text("Left: {money}", money=Money(standing.open_rest)))
     return Answer(*lines) if lines else Answer(Text("You have no device instalments."))

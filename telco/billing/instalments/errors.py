@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Text
+from telco.kernel.money import Money
 
 
 class AgreementUnknownError(DomainError):
@@ -53,7 +54,7 @@ class InstalmentMoneyError(DomainError):
 
     code = "instalment_money"
     status = 409
-    needed: str
+    needed: Money
 
 
 class ReturnLateError(DomainError):

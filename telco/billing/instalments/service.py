@@ -42,7 +42,7 @@ from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
 from telco.kernel.ids import AccountRef, SubscriberId
-from telco.kernel.money import Tiyn, format_money, json_money
+from telco.kernel.money import Money, Tiyn, json_money
 from telco.kernel.names import clean_text
 from telco.ledger import model as ledger_model
 from telco.ledger.model import Op, Status
@@ -354,7 +354,7 @@ class Instalments:
         )
         [outcome] = await self._ledger.apply(conn, [debit])
         if outcome.status is not Status.OK:
-            raise InstalmentMoneyError(needed=format_money(amount))
+            raise InstalmentMoneyError(needed=Money(amount))
         posted = [(agreement.agreement_id, part, op_id) for part in parts]
         await store.mark_posted(conn, self._clock.now(), posted)
 

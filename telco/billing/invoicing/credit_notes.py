@@ -16,7 +16,7 @@ from telco.db.pool import Connection, Database, Record
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
 from telco.kernel.ids import AccountRef
-from telco.kernel.money import Tiyn
+from telco.kernel.money import Money, Tiyn
 from telco.ledger import model as ledger_model
 from telco.ledger.model import Status
 from telco.ledger.service import Ledger
@@ -72,7 +72,7 @@ class CreditNotes:
         if amount is None:
             amount = Tiyn(invoice["open_tiyn"])
         if not 0 < amount <= left:
-            raise CreditTooHighError(amount=amount, left=Tiyn(left))
+            raise CreditTooHighError(amount=Money(amount), left=Money(left))
         account, now, op_id = store.account_of(invoice), self._clock.now(), f"credit_note:{source}"
         taken = rules.credited(lines, amount)
         row = await conn.fetchrow(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from telco.kernel.errors import DomainError
-from telco.kernel.money import Tiyn
+from telco.kernel.money import Money
 
 
 class InvoiceUnknownError(DomainError):
@@ -27,8 +27,8 @@ class CreditTooHighError(DomainError):
 
     code = "credit_too_high"
     status = 409
-    amount: Tiyn
-    left: Tiyn
+    amount: Money
+    left: Money
 
 
 class LimitUnknownError(DomainError):
@@ -44,8 +44,8 @@ class LimitCeilingError(DomainError):
 
     code = "credit_limit_ceiling"
     status = 422
-    limit: Tiyn
-    ceiling: Tiyn
+    limit: Money
+    ceiling: Money
 
 
 class NotCreditError(DomainError):

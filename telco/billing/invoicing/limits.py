@@ -27,7 +27,7 @@ from telco.db import audit, outbox
 from telco.db.pool import Connection, Database
 from telco.kernel.clock import Clock
 from telco.kernel.ids import AccountRef
-from telco.kernel.money import Tiyn, json_money
+from telco.kernel.money import Money, Tiyn, json_money
 from telco.ledger import model as ledger_model
 from telco.ledger.model import Status
 from telco.ledger.service import Ledger
@@ -203,7 +203,7 @@ class CreditLimits:
 
 def _check_ceiling(limit: Tiyn, ceiling: Tiyn) -> None:
     if limit > ceiling:
-        raise LimitCeilingError(limit=limit, ceiling=ceiling)
+        raise LimitCeilingError(limit=Money(limit), ceiling=Money(ceiling))
 
 
 def _same(asked: LimitRequest, limit: Tiyn) -> LimitRequest:

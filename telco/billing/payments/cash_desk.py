@@ -21,7 +21,7 @@ from telco.billing.payments.store import Q
 from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
-from telco.kernel.money import Tiyn
+from telco.kernel.money import Money, Tiyn
 
 
 class CashDesk:
@@ -93,7 +93,7 @@ class CashDesk:
         async with self._database.acquire() as connection:
             least, most = await store.limits(connection, Channel.CASH_DESK, self._calendar.today(self._clock.now()))
         if not least <= amount <= most:
-            raise PaymentLimitError(least=least, most=most)
+            raise PaymentLimitError(least=Money(least), most=Money(most))
         name = rules.normal_name(named)
         earlier = await self._earlier(name, amount, request_id)
         if earlier is not None:

@@ -44,7 +44,7 @@ from telco.db import audit
 from telco.db.pool import Connection, Database
 from telco.kernel.clock import Clock
 from telco.kernel.ids import AccountRef
-from telco.kernel.money import Tiyn, json_money
+from telco.kernel.money import Money, Tiyn, json_money
 from telco.kernel.msisdn import Msisdn
 from telco.ledger import model as ledger_model
 from telco.ledger.model import Status
@@ -123,7 +123,7 @@ class Corrections:
                 raise CorrectionTargetError
             taken = part.amount if amount is None else amount
             if not 0 < taken <= part.amount:
-                raise CorrectionAmountError(most=part.amount)
+                raise CorrectionAmountError(most=Money(part.amount))
             others = [store.correction_of(row) for row in await connection.fetch(Q.corrections_of, payment_id)]
             if any(other.state is CorrectionState.REQUESTED and other.part_no == part_no for other in others):
                 raise CorrectionOpenError(payment_id=payment_id)

@@ -6,7 +6,7 @@ from datetime import date
 
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Text
-from telco.kernel.money import Tiyn
+from telco.kernel.money import Money
 
 
 class PaymentUnknownError(DomainError):
@@ -54,8 +54,8 @@ class PaymentLimitError(DomainError):
 
     code = "payment_limit"
     status = 422
-    least: Tiyn
-    most: Tiyn
+    least: Money
+    most: Money
 
 
 class PaymentReusedError(DomainError):
@@ -232,7 +232,7 @@ class CorrectionAmountError(DomainError):
 
     code = "correction_amount"
     status = 422
-    most: Tiyn
+    most: Money
 
 
 class CorrectionOpenError(DomainError):

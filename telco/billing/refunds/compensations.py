@@ -25,7 +25,7 @@ from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
 from telco.kernel.i18n import Text
 from telco.kernel.ids import AccountRef
-from telco.kernel.money import Tiyn, json_money
+from telco.kernel.money import Money, Tiyn, json_money
 from telco.ledger import model as ledger_model
 from telco.ledger.model import Status
 from telco.ledger.service import Ledger
@@ -88,7 +88,9 @@ class Compensations:
             granted = Tiyn(await connection.fetchval(Q.compensated, incident, holder.party_id))
             left = rules.compensation_left(limit, granted, loss)
             if amount > left:
-                raise CompensationLimitError(left=left, loss=loss, limit=limit, granted=granted)
+                raise CompensationLimitError(
+                    left=Money(left), loss=Money(loss), limit=Money(limit), granted=Money(granted)
+                )
             compensation_id = await connection.fetchval(
                 Q.insert_compensation,
                 request_id,

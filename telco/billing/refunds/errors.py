@@ -8,7 +8,7 @@ from datetime import date
 from telco.billing.refunds.model import PayoutWay, RefundState
 from telco.kernel.errors import DomainError
 from telco.kernel.i18n import Text
-from telco.kernel.money import Tiyn, json_money
+from telco.kernel.money import Money
 
 _STANDS: Mapping[RefundState, Text] = {
     RefundState.APPLIED: Text("waits for a decision"),
@@ -97,9 +97,9 @@ class RefundNothingError(DomainError):
 
     code = "refund_nothing"
     status = 409
-    balance: str
-    held: str
-    owed: str
+    balance: Money
+    held: Money
+    owed: Money
 
 
 class RefundTooEarlyError(DomainError):
@@ -162,15 +162,10 @@ class CompensationLimitError(DomainError):
 
     code = "compensation_limit"
     status = 409
-    left: str
-    loss: str
-    limit: str
-    granted: str
-
-    def __init__(self, *, left: Tiyn, loss: Tiyn, limit: Tiyn, granted: Tiyn) -> None:
-        super().__init__(
-            left=json_money(left), loss=json_money(loss), limit=json_money(limit), granted=json_money(granted)
-        )
+    left: Money
+    loss: Money
+    limit: Money
+    granted: Money
 
 
 class IncidentDayError(DomainError):

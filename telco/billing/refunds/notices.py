@@ -13,7 +13,7 @@ from telco.billing.refunds.model import PayoutWay
 from telco.db.outbox import Dispatcher, OutboxEvent
 from telco.db.pool import Connection, Database
 from telco.kernel.i18n import Language, Text, Translator
-from telco.kernel.money import format_money
+from telco.kernel.money import Money
 from telco.kernel.msisdn import Msisdn, MsisdnFormatError, parse_msisdn
 
 Send = Callable[[Connection, Msisdn, str, str], Awaitable[None]]
@@ -75,7 +75,7 @@ def _ordered(event: Mapping[str, Any]) -> Text | None:
     return Text(
         "Your refund {reference} of {money} waits for you at our cash desk.",
         reference=event["reference"],
-        money=format_money(event["amount"]),
+        money=Money(event["amount"]),
     )
 
 
@@ -83,7 +83,7 @@ def _paid(event: Mapping[str, Any]) -> Text:
     return Text(
         "Your refund {reference} is paid: {money}.",
         reference=event["reference"],
-        money=format_money(event["amount"]),
+        money=Money(event["amount"]),
     )
 
 
@@ -91,7 +91,7 @@ def _returned(event: Mapping[str, Any]) -> Text:
     return Text(
         "Your refund {reference} came back: {money} is on your personal account again. Apply with the right details.",
         reference=event["reference"],
-        money=format_money(event["amount"]),
+        money=Money(event["amount"]),
     )
 
 

@@ -45,7 +45,7 @@ from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
 from telco.kernel.iban import parse_iban
 from telco.kernel.ids import AccountRef
-from telco.kernel.money import Tiyn, json_money
+from telco.kernel.money import Money, Tiyn, json_money
 from telco.ledger.service import Ledger
 from telco.subscribers.consents import Obligations
 from telco.subscribers.holders import Holder, account_holder, accounts_by_number, contract_accounts
@@ -301,6 +301,4 @@ def _same(refund: Refund, new: NewRefund) -> Refund:
 
 def _refuse_nothing(free: FreeMoney) -> None:
     if free.amount == 0:
-        raise RefundNothingError(
-            balance=json_money(free.balance), held=json_money(free.held), owed=json_money(free.owed)
-        )
+        raise RefundNothingError(balance=Money(free.balance), held=Money(free.held), owed=Money(free.owed))

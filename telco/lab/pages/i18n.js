@@ -57,14 +57,15 @@ export function translate(root) {
   for (const element of root.querySelectorAll("[data-t-placeholder]")) element.placeholder = t(element.dataset.tPlaceholder);
 }
 
-const group = (digits) => digits.replace(/\B(?=(\d{3})+$)/g, "\u00a0");
+const group = (digits) => digits.replace(/\B(?=(\d{3})+$)/g, current === "en" ? "," : "\u00a0");
 
-// "1250.00" becomes "1 250 ₸", "-12.50" becomes "−12,50 ₸" (a point in English). Works on the digits, never on floats.
+// "1250.00" becomes "1 250 ₸", "-12.50" becomes "−12,50 ₸"; in English "1,250 KZT", "−12.50 KZT". Works on the digits,
+// never on floats.
 export function money(text, { plus = false } = {}) {
   const [, sign, whole, fraction] = /^([-+]?)(\d+)(?:\.(\d\d))?$/.exec(text) ?? [null, "", String(text), ""];
   const rest = !fraction || fraction === "00" ? "" : (current === "en" ? "." : ",") + fraction;
   const lead = sign === "-" ? "−" : plus ? "+" : "";
-  return `${lead}${group(whole)}${rest}\u00a0₸`;
+  return `${lead}${group(whole)}${rest}\u00a0${current === "en" ? "KZT" : "₸"}`;
 }
 
 function decimal(value, digits) {

@@ -31,10 +31,10 @@ async def live(handsets: Handsets, who: Accession, *days: date) -> list[str]:
         (
             Language.EN,
             [
-                "Invoice KC-2026-0000001 is issued: pay 8 990 KZT by 02.05.2026.",
-                "Invoice KC-2026-0000001: pay 8 990 KZT by 02.05.2026.",
-                "Invoice KC-2026-0000001 is overdue: 8 990 KZT. Pay it.",
-                "Notice of overdue debt: invoice KC-2026-0000001, 8 990 KZT. If you neither pay nor object by"
+                "Invoice KC-2026-0000001 is issued: pay 8,990 KZT by 02.05.2026.",
+                "Invoice KC-2026-0000001: pay 8,990 KZT by 02.05.2026.",
+                "Invoice KC-2026-0000001 is overdue: 8,990 KZT. Pay it.",
+                "Notice of overdue debt: invoice KC-2026-0000001, 8,990 KZT. If you neither pay nor object by"
                 " 15.05.2026, the debt counts as acknowledged.\nTo object, send OBJECT.",
                 "Outgoing services are stopped: invoice KC-2026-0000001 is unpaid.",
             ],

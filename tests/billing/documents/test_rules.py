@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,28 @@ from hypothesis import strategies as st
 from telco.billing.company.purpose import INVOICE
 from telco.billing.documents import rules
 from telco.billing.documents.model import Kind, Period
+from telco.billing.documents.pdf import style
+from telco.kernel.i18n import Language
 
 NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (style.money(-1_250_50, Language.RU), "−1 250,50"),
+        (style.money(1_250_00, Language.KK), "1 250,00"),
+        (style.money(-1_250_50, Language.EN), "−1,250.50"),
+        (style.quantity(Decimal("1250.500"), Language.RU), "1 250,5"),
+        (style.quantity(None, Language.RU), ""),
+        (style.percent(Decimal("16.00"), Language.RU), "16 %"),
+        (style.percent(Decimal("12.5"), Language.KK), "12,5 %"),
+        (style.percent(Decimal("12.5"), Language.EN), "12.5 %"),
+    ],
+)
+def test_a_document_writes_figures_as_its_language_does_and_on_one_line(written: str, expected: str) -> None:
+    assert written.replace("\N{NO-BREAK SPACE}", " ") == expected
+    assert " " not in written
 
 
 @pytest.mark.clause("PSC-4.5")

@@ -80,10 +80,14 @@ async def test_the_applicant_is_told_on_the_phone_that_he_left(office: Office, t
             "77075554433",
             "Your application RF-0000001 for a refund is registered. It will be paid by 01.04.2026 at the latest.",
         ),
-        f"refunds.ordered:{number}": ("77075554433", "Your refund RF-0000001 of 300 ₸ waits for you at our cash desk."),
+        f"refunds.ordered:{number}": (
+            "77075554433",
+            "Your refund RF-0000001 of 300 KZT waits for you at our cash desk.",
+        ),
         f"refunds.returned:{number}": (
             "77075554433",
-            "Your refund RF-0000001 came back: 300 ₸ is on your personal account again. Apply with the right details.",
+            "Your refund RF-0000001 came back: 300 KZT is on your personal account again."
+            " Apply with the right details.",
         ),
     }
     assert silent.contact_phone == "no phone"

@@ -258,7 +258,7 @@ async def test_consent_is_withdrawn_only_when_nothing_is_owed(office: Office) ->
     one = await office.world.subscriber(money="100")
     await office.spend(one.account, "100.01", forced=True)
     withdraw = office.world.subscribers.consents.withdraw
-    with pytest.raises(ObligationsOpenError, match=r"debt .* 0\.01 ₸"):
+    with pytest.raises(ObligationsOpenError, match=r"debt .* 0\.01 KZT"):
         await withdraw(one.subscriber_id, ConsentKind.PERSONAL_DATA, PAPER)
     assert await office.world.subscribers.find(one.msisdn) is not None
     await office.world.pay(one.account, "50.01", "paid")

@@ -13,7 +13,7 @@ from telco.billing.refunds.errors import ApplicantMismatchError, CompensationLim
 from telco.billing.refunds.model import Compensation
 from telco.catalog.errors import NoFigureError
 from telco.kernel.ids import AccountId, AccountRef
-from telco.kernel.money import tenge
+from telco.kernel.money import Money, tenge
 from telco.subscribers.model import Subscriber
 from tests.billing.refunds.conftest import BOLAT, Office
 
@@ -61,7 +61,7 @@ async def test_parts_of_an_incident_add_up(office: Office) -> None:
     await grant(office, one, "21000")
     with pytest.raises(CompensationLimitError) as refused:
         await grant(office, one, "625.01", "c2")
-    assert refused.value.left == "625.00"  # 21,625 - 21,000
+    assert refused.value.left == Money(62_500)  # 21,625 - 21,000
     await grant(office, one, "625", "c2")
     await grant(office, other, "21625", "c3")  # another subscriber of the same incident
     await grant(office, one, "1", "c4", incident="INC-2")  # another incident of the same subscriber

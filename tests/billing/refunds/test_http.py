@@ -114,7 +114,7 @@ async def test_a_supervisor_grants_a_compensation(service: Service, database: Da
         over = body | {"amount": "21625.01"}
         status, problem = await call(Role.SUPERVISOR, "POST", "/v1/compensations", over)
         assert (status, problem["code"]) == (409, "compensation_limit")
-        assert "At most 21625.00 can be granted" in problem["detail"]
+        assert "At most 21,625 KZT can be granted" in problem["detail"]
         status, granted = await call(Role.SUPERVISOR, "POST", "/v1/compensations", body)
         assert (status, granted["limit"]) == (201, "21625.00")
         _, listed = await call(Role.AUDITOR, "GET", "/v1/compensations?incident=INC-1")

@@ -130,12 +130,14 @@ def _vat_sums(writer: Writer, supply: Supply) -> list[tuple[str, int]]:
     sums = [(writer.say(Text("Total without VAT")), int(supply.net))]
     for group in supply.groups:
         if group.vat_percent is not None:
-            sums.append((writer.say(Text("VAT {rate}", rate=style.percent(group.vat_percent))), int(group.vat)))
+            sums.append(
+                (writer.say(Text("VAT {rate}", rate=style.percent(group.vat_percent, writer.language))), int(group.vat))
+            )
     return sums
 
 
 def _rate(writer: Writer, vat_percent: Decimal | None) -> str:
-    return writer.say(Text("no VAT")) if vat_percent is None else style.percent(vat_percent)
+    return writer.say(Text("no VAT")) if vat_percent is None else style.percent(vat_percent, writer.language)
 
 
 def _statement(writer: Writer, statement: Statement) -> None:

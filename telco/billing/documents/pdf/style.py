@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
-from telco.kernel.i18n import Language
-from telco.kernel.money import TIYN_PER_TENGE
+from telco.kernel.i18n import Language, write_number
+from telco.kernel.money import to_decimal
 
 _BLANK = "\N{NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
@@ -29,12 +29,8 @@ _MONTHS: Mapping[Language, tuple[str, ...]] = {
 
 
 def money(amount: int, language: Language) -> str:
-    """Write tiyn as tenge with two decimals: "1 250,50", in English "1,250.50"."""
-    whole, rest = divmod(abs(amount), TIYN_PER_TENGE)
-    sign = _MINUS if amount < 0 else ""
-    if language is Language.EN:
-        return f"{sign}{whole:,}.{rest:02d}"
-    return f"{sign}{whole:,}".replace(",", _BLANK) + f",{rest:02d}"
+    """Write tiyn as tenge with two decimals, which stand below each other: "1 250,50", in English "1,250.50"."""
+    return _print(write_number(to_decimal(amount), language, 2))
 
 
 def blank_or_money(amount: int, language: Language) -> str:
@@ -44,21 +40,17 @@ def blank_or_money(amount: int, language: Language) -> str:
 
 def quantity(value: Decimal | int | None, language: Language) -> str:
     """Write a quantity without needless zeros; nothing where there is none."""
-    if value is None:
-        return ""
-    exact = Decimal(value)
-    text = f"{exact:,f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    if language is Language.EN:
-        return text
-    return text.replace(",", _BLANK).replace(".", ",")
+    return "" if value is None else _print(write_number(value, language))
 
 
-def percent(value: Decimal) -> str:
+def percent(value: Decimal, language: Language) -> str:
     """Write a rate of VAT: "16 %"."""
-    text = f"{value:f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text) + f"{_BLANK}%"
+    return _print(f"{write_number(value, language)} %")
+
+
+def _print(figure: str) -> str:
+    """Set a figure as print does: on one line, with a minus as wide as a digit."""
+    return figure.replace(" ", _BLANK).replace("-", _MINUS)
 
 
 def day(value: date) -> str:
