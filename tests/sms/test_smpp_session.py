@@ -257,6 +257,27 @@ async def test_a_nack_answers_the_message_it_names() -> None:
         assert session.free == session.timers.window
 
 
+async def test_an_answer_whose_message_id_is_too_long_is_an_answer() -> None:
+    async with smsc() as (server, owner), raw(server.port) as peer:
+        (session,) = server.sessions
+        session.send(HELLO, "mine")
+        frame = await peer.read()
+        assert frame is not None
+        peer.write(codec.encode_response(Command.DELIVER_SM_RESP, 0, frame.sequence, "0" * 65))
+        assert await alive(peer)
+        assert owner.answers.get_nowait() == ("mine", Answer(Status.ROK))
+        assert (session.free, session.counters.malformed) == (session.timers.window, 1)
+
+
+async def test_more_pages_than_the_window_leave_no_debt_of_room() -> None:
+    """Pages of USSD do not wait for room; another link's room is not less for it."""
+    async with smsc(Timers(window=2)) as (server, _), raw(server.port):
+        (session,) = server.sessions
+        for page in range(5):
+            session.send(HELLO, page)
+        assert (session.free, session.outstanding) == (0, 5)
+
+
 async def test_a_lost_connection_tells_what_is_without_an_answer() -> None:
     async with smsc() as (server, owner):
         async with raw(server.port):
@@ -382,6 +403,19 @@ async def test_a_stopped_link_unbinds_and_does_not_come_back() -> None:
         await stopping
         assert await peer.read() is None
         assert centre.connections.empty()
+
+
+async def test_a_link_is_stopped_although_nobody_answers_its_unbind() -> None:
+    async with Centre() as centre, linked(centre.port, response_timeout_s=0.05) as (link, owner):
+        peer = await centre.bind()
+        await owner.bound.get()
+        async with asyncio.timeout(PATIENCE_S):
+            await link.stop()
+        assert owner.closed.get_nowait() == "unbound"
+        frame = await peer.read()
+        assert frame is not None
+        assert frame.command == Command.UNBIND
+        assert await peer.read() is None
 
 
 async def test_an_ended_link_names_the_acknowledgements_that_may_be_lost() -> None:

@@ -35,7 +35,7 @@ class LinkSettings(BaseModel):
     window: int = Field(default=100, ge=1, le=10_000)
     """Messages that may wait for the SMSC's answer at once."""
     response_timeout_s: float = Field(default=30.0, gt=0)
-    """A request without an answer for so long is given up, and the session with it."""
+    """A message without an answer for so long is given up; a session that does not answer whether it lives ends."""
     enquire_interval_s: float = Field(default=30.0, gt=0)
     """How often a silent session is asked whether it lives."""
     connect_timeout_s: float = Field(default=10.0, gt=0)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple, Protocol, cast
@@ -160,7 +161,7 @@ class Session(asyncio.Protocol):
         """How many more messages may be sent now."""
         if self.state is not State.BOUND or not self._writable:
             return 0
-        return self.timers.window - self._messages_pending
+        return max(self.timers.window - self._messages_pending, 0)  # pages of USSD go out over a full window, too
 
     @property
     def outstanding(self) -> int:
@@ -203,10 +204,8 @@ class Session(asyncio.Protocol):
         """Take leave: no more messages are sent, the peer is told and answers what it still owes before it agrees."""
         if self.state is State.BOUND:
             self.state = State.UNBINDING
-            try:
+            with suppress(ConnectionError):  # a peer that does not agree in time is left all the same
                 await self._request(lambda sequence: codec.encode_header(Command.UNBIND, 0, sequence))
-            except ConnectionError:
-                return
         self.close("unbound")
 
     def close(self, reason: str) -> None:
@@ -362,7 +361,12 @@ class Session(asyncio.Protocol):
             if not entry.waiter.done():
                 entry.waiter.set_exception(ConnectionError("a wrong response"))
             return
-        message_id = codec.decode_message_id(frame.body)
+        try:
+            message_id = codec.decode_message_id(frame.body)
+        except PduError as error:  # what the peer said of the message counts without its id
+            self.counters.malformed += 1
+            log.warning("smpp_message_id_unreadable", reason=error.reason)
+            message_id = ""
         self.owner.message_answered(self, entry.token, Answer(frame.status, message_id))
         self.owner.window_opened()
 
