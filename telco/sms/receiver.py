@@ -364,7 +364,7 @@ class Receiver:
         failures, pause = 0, _HANDLER_PAUSE_MIN_S
         while True:
             try:
-                reply = await self._handler(inbound)
+                await self._queue_answer(inbound, await self._handler(inbound))
             except (*LOST_CONNECTION, DatabaseUnavailableError) as error:
                 log.warning("sms_handler_delayed", message_id=inbound.message_id, error=repr(error))
             except Exception:
@@ -374,7 +374,6 @@ class Receiver:
                     self._answers.put(Answered(inbound, InboundState.FAILED))
                     return
             else:
-                await self._queue_answer(inbound, reply)
                 return
             await asyncio.sleep(pause)
             pause = min(2 * pause, _HANDLER_PAUSE_MAX_S)

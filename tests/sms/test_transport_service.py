@@ -167,6 +167,23 @@ async def test_a_lost_database_is_waited_for(database: Database, clock: ManualCl
         await bench.smsc.submit(SUBSCRIBER, "5505", "hello")
         assert await bench.phones.texts(1) == ["at last"]
 
+async def test_an_answer_that_cannot_be_prepared_is_tried_again(database: Database, clock: ManualClock) -> None:
+    """Numbers for answers are taken from the database a block at a time; it may fail at that moment, too."""
+    tries = 0
+
+    async def handler(_: Inbound) -> Reply:
+        nonlocal tries
+        tries += 1
+        old, new = ("outbound_id", "mislaid") if tries == 1 else ("mislaid", "outbound_id")
+        await database.fetch(f"alter sequence sms.{old} rename to {new}")
+        return Reply("here it is")
+
+    async with running(database, clock, handler) as bench:
+        await bench.smsc.submit(SUBSCRIBER, "5505", "hello")
+        assert await bench.phones.texts(1) == ["here it is"]
+        await bench.until(states("inbound"), ["processed"])
+
+
 
 async def test_a_stop_finishes_what_is_in_hand(database: Database, clock: ManualClock) -> None:
     began, release = asyncio.Event(), asyncio.Event()
