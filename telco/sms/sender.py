@@ -68,6 +68,7 @@ class Sender:
         self._reserved = 0
         self._unsettled = 0
         self._in_hand: set[tuple[int, int]] = set()
+        self._unwritten: set[tuple[int, int]] = set()  # sent, but the database did not take what became of them
         self._idle = asyncio.Event()
         self._replies_queued = True  # what an earlier process left
         self._others_queued = True
@@ -323,7 +324,7 @@ class Sender:
 
     async def _give_back(self) -> None:
         async with self._recovering, self._database.acquire() as conn:
-            await store.return_unsent(conn, self._instance.instance_id, self._in_hand)
+            await store.return_unsent(conn, self._instance.instance_id, self._in_hand | self._unwritten)
 
     async def _recover_claims(self) -> None:
         """Wait for the database, then give back what may have been claimed."""
@@ -368,6 +369,8 @@ class Sender:
             item.session.respond(item.sequence, Status.RSYSERR)
         else:
             self._unsettled -= 1
+            if item.state is not OutboundState.QUEUED:
+                self._unwritten.add(item.submit.key)
             self.let_go((item.submit,))
 
 

@@ -147,6 +147,27 @@ async def test_a_message_without_an_answer_is_unknown_and_never_sent_again(
         assert [message.body for message in bench.smsc.submitted] == [b"heard hello", b"heard again"]
 
 
+async def test_what_was_sent_is_not_sent_again_when_its_outcome_cannot_be_written(
+    database: Database, clock: ManualClock
+) -> None:
+    await database.fetch(
+        "create function refuse() returns trigger language plpgsql as $$ begin raise 'no room for this one'; end $$"
+    )
+    await database.fetch(
+        "create trigger refuse before update on sms.outbound for each row"
+        " when (new.state = 'accepted' and new.body = 'heard first') execute function refuse()"
+    )
+    async with running(database, clock) as bench:
+        await bench.smsc.submit(SUBSCRIBER, "5505", "first")
+        await bench.phones.texts(1)
+        for text in ("second", "third"):
+            await bench.service.sweep()
+            await bench.smsc.submit(SUBSCRIBER, "5505", text)
+            await bench.until(f"select state from sms.outbound where body = 'heard {text}'", "accepted")
+        assert await bench.phones.texts(3) == ["heard first", "heard second", "heard third"]
+        assert await database.fetchval(states("outbound")) == ["sending", "accepted", "accepted"]
+
+
 async def test_replies_go_before_notices_before_bulk(database: Database, clock: ManualClock) -> None:
     """With room for one message at a time, what waits leaves by rank, then by age."""
     async with running(database, clock, links=()) as bench:
