@@ -248,14 +248,17 @@ class Receiver:
             joined: list[tuple[store.PartGroup, Arrived]] = []
             for group, records in complete.items():
                 arrival = owners[group]
-                text = decode(b"".join(record["octets"] for record in records), Alphabet(records[0]["alphabet"]))
+                octets = b"".join(record["octets"] for record in records)
+                text = decode(octets, Alphabet(records[0]["alphabet"]))
                 known = sender_of(Address(group.source))[1]
                 state = InboundState.STORED if known and text is not None else InboundState.IGNORED
-                joined.append((group, self._arrived(arrival, group.source, group.destination, text or "", state)))
+                arrived = self._arrived(arrival, group.source, group.destination, text or "", state)
+                joined.append((group, arrived._replace(fingerprint=store.fingerprint(*group, octets))))
             redelivered = await self._keep_whole(conn, [*fresh, *(arrived for _, arrived in joined)], now)
             if joined:
                 await store.mark_joined(conn, [(group, arrived.inbound_id) for group, arrived in joined])
-        return redelivered, [_inbound(row) for _, row in joined if row.state is InboundState.STORED]
+        fresh_stored = (row for _, row in joined if row.inbound_id not in redelivered)
+        return redelivered, [_inbound(row) for row in fresh_stored if row.state is InboundState.STORED]
 
     def _acknowledge(self, rows: _Sorted, redelivered: set[int]) -> None:
         lost: list[int] = []

@@ -97,13 +97,32 @@ update sms.inbound set redeliverable_until = $2 where inbound_id = any($1::bigin
 select pg_advisory_xact_lock(key) from unnest($1::bigint[]) as t (key) order by key;
 
 -- name: store_parts
--- Keep parts; the same part again changes nothing, another text under an old reference starts anew.
+-- Keep parts; the same part again changes nothing. Another text under an old reference starts anew: what was joined
+-- there is gone, so that a part that both texts have is waited for again.
+with arrived as materialized (
+    select * from unnest($1::text[], $2::text[], $3::int[], $4::smallint[], $5::smallint[], $6::text[], $7::bytea[],
+                         $8::timestamptz[])
+         as t (source, destination, reference, total, number, alphabet, octets, received_at)
+), anew as materialized (
+    select distinct source, destination, reference, total
+    from sms.inbound_part as kept join arrived using (source, destination, reference, total, number)
+    where kept.octets <> arrived.octets
+), gone as (
+    delete from sms.inbound_part as kept using anew
+    where (kept.source, kept.destination, kept.reference, kept.total)
+          = (anew.source, anew.destination, anew.reference, anew.total)
+      and kept.joined_as is not null
+      and not exists (select from arrived
+                      where (arrived.source, arrived.destination, arrived.reference, arrived.total, arrived.number)
+                            = (kept.source, kept.destination, kept.reference, kept.total, kept.number))
+)
 insert into sms.inbound_part as kept (source, destination, reference, total, number, alphabet, octets, received_at)
-select * from unnest($1::text[], $2::text[], $3::int[], $4::smallint[], $5::smallint[], $6::text[], $7::bytea[],
-                     $8::timestamptz[])
+select * from arrived
 on conflict (source, destination, reference, total, number) do update
 set alphabet = excluded.alphabet, octets = excluded.octets, received_at = excluded.received_at, joined_as = null
-where kept.octets <> excluded.octets;
+where kept.octets <> excluded.octets
+   or exists (select from anew where (anew.source, anew.destination, anew.reference, anew.total)
+                                     = (kept.source, kept.destination, kept.reference, kept.total));
 
 -- name: find_parts
 -- The parts of some messages that have not been joined yet.

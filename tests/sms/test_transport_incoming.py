@@ -68,6 +68,26 @@ async def test_a_reference_used_again_starts_a_new_message(database: Database, c
         assert await bench.phones.texts(2) == ["heard first first end", "heard second second end"]
 
 
+async def test_two_texts_under_one_reference_may_share_a_part(database: Database, clock: ManualClock) -> None:
+    """A telephone that numbers every long message alike, and a text that was mended at its beginning only.
+
+    Nor is it a redelivery of the one before, whose acknowledgement may have been lost with a process.
+    """
+    async with running(database, clock) as bench:
+        for count, beginning in enumerate((b"first ", b"second ", b"third "), start=1):
+            await bench.smsc.deliver(part(1, beginning, total=2))
+            await bench.smsc.deliver(part(2, b"end", total=2))
+            await bench.phones.texts(count)
+            soon = clock.now() + timedelta(minutes=5)
+            await database.fetch("update sms.inbound set redeliverable_until = $1", soon)
+        await bench.smsc.deliver(part(2, b"end", total=2))  # a late copy
+        assert await bench.phones.texts(3) == ["heard first end", "heard second end", "heard third end"]
+        together = [bench.smsc.deliver(part(number, text, total=2)) for number, text in ((1, b"fourth "), (2, b"end"))]
+        await asyncio.gather(*together)
+        assert (await bench.phones.texts(4))[3:] == ["heard fourth end"]
+        assert await database.fetchval("select count(*) from sms.inbound") == 4
+
+
 async def test_missing_parts_are_waited_for_and_given_up(database: Database, clock: ManualClock) -> None:
     async with running(database, clock, part_wait_s=900) as bench:
         await bench.smsc.deliver(part(1, b"a", total=2))
