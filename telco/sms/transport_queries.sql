@@ -56,6 +56,7 @@ select nextval('sms.outbound_id') from generate_series(1, $1::int);
 
 -- name: store_inbound
 -- Keep a batch; a message that is the redelivery of a kept one uses that one up instead. Returns the ids not kept.
+-- Of what nobody will act on, numbers are struck out at once: see answer_inbound.
 with incoming as materialized (
     select t.*, row_number() over (partition by t.fingerprint order by t.inbound_id) as copy
     from unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
@@ -75,7 +76,10 @@ with incoming as materialized (
 ), stored as (
     insert into sms.inbound (inbound_id, received_at, link, source, destination, body, fingerprint, state, owner,
                              redeliverable_until)
-    select inbound_id, received_at, link, source, destination, body, fingerprint, state, $11, redeliverable_until
+    select inbound_id, received_at, link, source, destination,
+           case state when 'stored' then body
+                      else regexp_replace(body, '[0-9]([^0-9[:alpha:]]{0,2}[0-9]){3,}', '****', 'g') end,
+           fingerprint, state, $11, redeliverable_until
     from incoming
     where not exists (select from consumed where consumed.inbound_id = incoming.inbound_id)
     on conflict (inbound_id) do nothing
@@ -152,10 +156,12 @@ order by inbound_id limit $3;
 
 -- name: answer_inbound
 -- Messages are done and their answers are kept, together. Returns the answers this process may send now.
--- PINs, card codes and IINs are not kept longer than it takes to act on them: numbers are struck out of the text.
+-- PINs, card codes and IINs are not kept longer than it takes to act on them: numbers of four digits and more are struck
+-- out of the text, in groups or not.
 with done as (
     update sms.inbound as kept set state = t.state, processed_at = $3,
-           body = case when kept.body ~ '[0-9]{4}' then regexp_replace(kept.body, '[0-9]{4,}', '****', 'g')
+           body = case when kept.body ~ '[0-9]'
+                       then regexp_replace(kept.body, '[0-9]([^0-9[:alpha:]]{0,2}[0-9]){3,}', '****', 'g')
                        else kept.body end
     from unnest($1::bigint[], $2::text[]) as t (inbound_id, state)
     where kept.inbound_id = t.inbound_id and kept.state = 'stored' and kept.owner = $4

@@ -32,12 +32,26 @@ async def test_a_message_is_answered_from_the_number_it_was_sent_to(database: Da
         assert (submitted.priority, submitted.registered_delivery) == (1, 0)
 
 
-async def test_numbers_are_struck_out_once_a_message_is_acted_on(database: Database, clock: ManualClock) -> None:
+@pytest.mark.parametrize("code", ["12345678901234", "123 456 789 012 34", "12-34-56-78-90-12-34", "1.2.3.4, 5"])
+async def test_numbers_are_struck_out_once_a_message_is_acted_on(
+    database: Database, clock: ManualClock, code: str
+) -> None:
     async with running(database, clock) as bench:
-        await bench.smsc.submit(SUBSCRIBER, "111", "card 12345678901234 now")
+        await bench.smsc.submit(SUBSCRIBER, "111", f"card {code} now 1 2 3")
         await bench.until(states("inbound"), ["processed"])
-        assert [inbound.text for inbound in bench.handled] == ["card 12345678901234 now"]
-        assert await database.fetchval("select body from sms.inbound") == "card **** now"
+        assert [inbound.text for inbound in bench.handled] == [f"card {code} now 1 2 3"]
+        assert await database.fetchval("select body from sms.inbound") == "card **** now 1 2 3"
+
+
+async def test_numbers_are_struck_out_of_what_is_not_served(
+    database: Database, clock: ManualClock, redis_url: str
+) -> None:
+    client = redis.asyncio.Redis.from_url(redis_url)
+    async with running(database, clock, client=client, sms_limit=SenderLimit(burst=1, per_minute=1)) as bench:
+        await bench.smsc.submit(SUBSCRIBER, "111", "hello")
+        await bench.smsc.submit(SUBSCRIBER, "111", "card 12345678901234")
+        await bench.until("select body from sms.inbound where state = 'limited'", "card ****")
+    await client.aclose()
 
 
 async def test_the_handler_gets_the_stored_message(database: Database, clock: ManualClock) -> None:
@@ -153,20 +167,6 @@ async def test_a_handler_that_keeps_failing_is_given_up(database: Database, cloc
         assert tries.count("bad") == 2
 
 
-async def test_a_lost_database_is_waited_for(database: Database, clock: ManualClock) -> None:
-    tries = 0
-
-    async def unlucky(_: Inbound) -> Reply:
-        nonlocal tries
-        tries += 1
-        if tries < 4:
-            raise asyncpg.ConnectionDoesNotExistError
-        return Reply("at last")
-
-    async with running(database, clock, unlucky, handler_attempts=1) as bench:
-        await bench.smsc.submit(SUBSCRIBER, "5505", "hello")
-        assert await bench.phones.texts(1) == ["at last"]
-
 async def test_an_answer_that_cannot_be_prepared_is_tried_again(database: Database, clock: ManualClock) -> None:
     """Numbers for answers are taken from the database a block at a time; it may fail at that moment, too."""
     tries = 0
@@ -183,6 +183,20 @@ async def test_an_answer_that_cannot_be_prepared_is_tried_again(database: Databa
         assert await bench.phones.texts(1) == ["here it is"]
         await bench.until(states("inbound"), ["processed"])
 
+
+async def test_a_lost_database_is_waited_for(database: Database, clock: ManualClock) -> None:
+    tries = 0
+
+    async def unlucky(_: Inbound) -> Reply:
+        nonlocal tries
+        tries += 1
+        if tries < 4:
+            raise asyncpg.ConnectionDoesNotExistError
+        return Reply("at last")
+
+    async with running(database, clock, unlucky, handler_attempts=1) as bench:
+        await bench.smsc.submit(SUBSCRIBER, "5505", "hello")
+        assert await bench.phones.texts(1) == ["at last"]
 
 
 async def test_a_stop_finishes_what_is_in_hand(database: Database, clock: ManualClock) -> None:
