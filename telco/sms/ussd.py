@@ -70,7 +70,10 @@ class UssdRouter:
     async def _finish(self, msisdn: Msisdn, task: asyncio.Task[UssdReply]) -> None:
         reply = await task
         log.warning("ussd_answered_late", msisdn=msisdn)
-        await self._late(msisdn, reply.text)
+        try:
+            await self._late(msisdn, reply.text)
+        except Exception:  # it was promised; whoever reads the log can still tell the subscriber what was done
+            log.exception("ussd_late_answer_lost", msisdn=msisdn)
 
     async def stop(self) -> None:
         """Wait for the commands that are still running."""

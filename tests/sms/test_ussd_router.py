@@ -22,7 +22,7 @@ from telco.sms.model import UssdOp, UssdReply, UssdRequest
 from telco.sms.pages import fits
 from telco.sms.router import SmsRouter
 from telco.sms.shared import Faces
-from telco.sms.ussd import UssdRouter
+from telco.sms.ussd import LateAnswer, UssdRouter
 from telco.subscribers.model import Scope
 from tests.sms.sample import AIGUL, STRANGER, TITLES, Desk, begin, go_on, inbound, subscriber
 
@@ -229,26 +229,45 @@ async def test_without_redis_direct_dial_works_and_menus_say_so(
     await desk.dialogues.close()
 
 
-async def test_what_takes_long_is_answered_by_sms(desk: Desk) -> None:
+def slow_router(desk: Desk, late: LateAnswer) -> tuple[UssdRouter, asyncio.Event]:
+    """A router whose only command waits for an event, and the event."""
     release = asyncio.Event()
-    sent: list[tuple[Msisdn, str]] = []
 
     @command("sample.slow", Text("Slow"), path="1", keywords=("slow",))
     async def slow(ctx: Context) -> Answer:
         await release.wait()
         return Answer("Done at last")
 
+    fields = {name: getattr(desk.faces, name) for name in Faces.__dataclass_fields__}
+    return UssdRouter(Faces(**{**fields, "menu": Menu([slow], TITLES)}), late=late, answer_within_s=0.01), release
+
+
+async def test_what_takes_long_is_answered_by_sms(desk: Desk) -> None:
+    sent: list[tuple[Msisdn, str]] = []
+
     async def late(msisdn: Msisdn, text: str) -> None:
         sent.append((msisdn, text))
 
-    fields = {name: getattr(desk.faces, name) for name in Faces.__dataclass_fields__}
-    router = UssdRouter(Faces(**{**fields, "menu": Menu([slow], TITLES)}), late=late, answer_within_s=0.01)
+    router, release = slow_router(desk, late)
     reply = await router.handle(begin("*111*1#"))
     assert reply == UssdReply("Запрос выполняется. Ответ придёт по SMS.", more=False)
     assert sent == []
     release.set()
     await router.stop()
     assert sent == [(AIGUL, "Done at last")]
+
+
+async def test_a_late_answer_that_cannot_be_sent_is_not_lost_in_silence(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def late(_: Msisdn, __: str) -> None:
+        raise ConnectionResetError
+
+    router, release = slow_router(desk, late)
+    await router.handle(begin("*111*1#"))
+    release.set()
+    await router.stop()
+    assert "ussd_late_answer_lost" in capsys.readouterr().out
 
 
 HOSTILE = st.one_of(
