@@ -259,6 +259,7 @@ class App:
             self.subscribers,
             self.catalog.current,
             self.sms.enqueue_all,
+            self.sms.withdraw,
             settings.codes.codes,
             self.collection.sms_from,
         )

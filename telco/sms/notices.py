@@ -33,6 +33,8 @@ SOON = timedelta(hours=24)
 """How long a notice about the present is worth delivering."""
 LONG = timedelta(days=3)
 
+_ISSUED = "billing.invoice_issued"
+
 ANSWERED = frozenset({Channel.SMS, Channel.USSD})
 """Channels whose command has told its outcome already."""
 
@@ -43,12 +45,14 @@ class Notice(NamedTuple):
     lines: tuple[Line, ...]
     valid_for: timedelta = SOON
     by_day: bool = False
-    """Whether it waits for the hours in which people are told what they have to pay."""
+    """Whether it waits for the hours in which debtors are told: work of the night that is no news of the moment."""
 
 
 Event = Mapping[str, Any]
 EnqueueAll = Callable[[Connection, Sequence[Outgoing]], Awaitable[object]]
 """Queues messages in the caller's transaction: `SmsService.enqueue_all`."""
+Withdraw = Callable[[Connection, Sequence[str]], Awaitable[None]]
+"""Takes back what was queued under some keys and still waits: `SmsService.withdraw`."""
 Daytime = Callable[[Connection], Awaitable[datetime]]
 """Tells when people may next be told what they have to pay: `Collection.sms_from`."""
 Writer = Callable[["Notices", Event, Subscriber], Notice | None]
@@ -64,6 +68,7 @@ class Notices:
         subscribers: Subscribers,
         catalogue: Callable[[], Catalogue],
         enqueue: EnqueueAll,
+        withdraw: Withdraw,
         codes: Codes | None = None,
         daytime: Daytime | None = None,
     ) -> None:
@@ -73,6 +78,7 @@ class Notices:
         self._subscribers = subscribers
         self._catalogue = catalogue
         self._enqueue = enqueue
+        self._withdraw = withdraw
         self._codes = codes or Codes()
         self._daytime = daytime
 
@@ -80,6 +86,7 @@ class Notices:
         """Take every topic that somebody is told of."""
         for topic in WRITERS:
             outbox.subscribe_batch(topic, self.on_events)
+        outbox.subscribe_batch("billing.invoice_paid", self.on_paid)
 
     async def on_events(self, connection: Connection, events: Sequence[OutboxEvent]) -> None:
         """Tell everybody whom events concern, with the transaction that marks them. Contract: PSC-3.2.3, PSC-3.1.2"""
@@ -94,13 +101,18 @@ class Notices:
         day = await self._daytime(connection) if by_day and self._daytime is not None else None
         await self._enqueue(connection, [self._message(*one, day if one[2].by_day else None) for one in written])
 
+    async def on_paid(self, connection: Connection, events: Sequence[OutboxEvent]) -> None:
+        """Do not ask in the morning for an invoice that was paid in the night. Contract: PSC-3.2.4"""
+        paid = [event.payload for event in events]
+        await self._withdraw(connection, [_key(_ISSUED, one["invoice_id"], one["subscriber_id"]) for one in paid])
+
     def _message(self, event: OutboxEvent, reader: Subscriber, notice: Notice, not_before: datetime | None) -> Outgoing:
         return Outgoing(
             reader.msisdn,
             "\n".join(self._runner.say(line, reader.language) for line in notice.lines),
             self._codes.root,
             OutboundKind.NOTICE,
-            f"{event.topic}:{_cause(event)}:{reader.subscriber_id}",
+            _key(event.topic, _cause(event), reader.subscriber_id),
             notice.valid_for,
             not_before,
         )
@@ -247,9 +259,8 @@ class Notices:
     def _silence_warned(self, event: Event, _reader: Subscriber) -> Notice:
         """Nobody has used the number for almost as long as ends the contract. Contract: PSC-6.3.4"""
         day = f"{date.fromisoformat(event['ends_on']):%d.%m.%Y}"
-        return Notice(
-            (Text("Your number has not been used for long. Use it before {day}, or the contract ends.", day=day),), LONG
-        )
+        warning = Text("Your number has not been used for long. Use it before {day}, or the contract ends.", day=day)
+        return Notice((warning,), LONG, by_day=True)
 
     def _roaming_entered(self, event: Event, reader: Subscriber) -> Notice:
         """On arrival in a partner's country: a debt may arise there. Contract: PSC-3.1.2, PSC-3.2.5"""
@@ -337,13 +348,18 @@ def _about(payload: Event) -> _About:
     return _About(msisdn=payload["msisdn"])
 
 
+def _key(topic: str, cause: object, subscriber_id: int) -> str:
+    """What a notice is queued under: the same whenever the same subscriber would be told the same thing."""
+    return f"{topic}:{cause}:{subscriber_id}"
+
+
 def _cause(event: OutboxEvent) -> str:
     """What happened, as an id: the same whenever the same thing is reported."""
     payload = event.payload
     if event.topic == "ledger.threshold":
         keys = ("shard", "account_id", "bucket_id", "level", "op_id")
         return ":".join(str(payload[key]) for key in keys)
-    if event.topic == "billing.invoice_issued":
+    if event.topic == _ISSUED:
         return str(payload["invoice_id"])
     if "op_id" in payload:
         return str(payload["op_id"])
@@ -353,7 +369,7 @@ def _cause(event: OutboxEvent) -> str:
 WRITERS: Mapping[str, Writer] = {
     "ledger.threshold": Notices._threshold,
     "billing.credited": Notices._credited,
-    "billing.invoice_issued": Notices._invoice_issued,
+    _ISSUED: Notices._invoice_issued,
     "billing.invoice_lowered": Notices._invoice_lowered,
     "billing.credit_limit_decided": Notices._limit_decided,
     "email.failed": Notices._email_failed,

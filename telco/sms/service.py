@@ -130,6 +130,10 @@ class SmsService:
         """
         return await self._sender.enqueue(conn, messages) if messages else []
 
+    async def withdraw(self, conn: Connection, dedupe_keys: Sequence[str]) -> None:
+        """Do not send, in the caller's transaction, what was queued under these keys and still waits."""
+        await conn.execute(Q.withdraw, dedupe_keys, self._clock.now())
+
     async def bound(self) -> None:
         """Wait until a link is bound."""
         await self._links.bound()

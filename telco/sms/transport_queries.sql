@@ -287,6 +287,13 @@ delete from sms.early_receipt where received_at < $1;
 -- Waiting messages that nobody wants any more.
 update sms.outbound set state = 'expired', settled_at = $1 where state = 'queued' and valid_until <= $1;
 
+-- name: withdraw
+-- Messages that wait under these keys are not wanted any more; what has begun to leave goes on.
+update sms.outbound set state = 'expired', settled_at = $2, error = 'withdrawn'
+where state = 'queued'
+  and outbound_id in (select outbound_id from sms.outbound
+                      where dedupe_key = any($1::text[]) and dedupe_key is not null and part = 1 and state = 'queued');
+
 -- name: delete_old_inbound
 -- The oldest messages, when they are done and old enough; a bounded number of them.
 delete from sms.inbound where inbound_id in (

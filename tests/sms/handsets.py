@@ -90,6 +90,7 @@ class Handsets(World):
             self.subscribers,
             self.catalog.current,
             self.transport.enqueue_all,
+            self.transport.withdraw,
             daytime=self.collection.sms_from,
         )
         self.notices.subscribe_to(self.outbox)

@@ -115,6 +115,44 @@ async def test_an_invoice_of_the_night_is_told_in_the_morning(
     assert row["valid_until"] - row["not_before"] == LONG
 
 
+@pytest.mark.clause("PSC-3.2.4")
+@pytest.mark.parametrize(("paid", "states"), [(("5000",), ["queued"]), (("5000", "5000"), ["expired"])])
+async def test_an_invoice_paid_in_the_night_is_not_asked_for_in_the_morning(
+    handsets: Handsets, paid: tuple[str, ...], states: list[str]
+) -> None:
+    """Of 8,990 are open 3,990, or nothing."""
+    who = await handsets.accede("kcell-status", amount="0")
+    await told(handsets, who)
+    await at(handsets, date(2026, 4, 2), 0.1)
+    await handsets.invoicing.run()
+    await handsets.outbox.drain()
+    for code in await handsets.card_codes(*paid):
+        await handsets.sms(who, f"карта {code}")
+    await handsets.outbox.drain()
+    rows = await handsets.database.fetch(
+        "select state from sms.outbound where dedupe_key like 'billing.invoice_issued:%' order by part"
+    )
+    assert sorted({row["state"] for row in rows}) == states
+
+
+@pytest.mark.clause("PSC-6.3.4")
+@pytest.mark.parametrize(("hours", "leaves"), [(3, 9), (12, 12)])
+async def test_a_warning_of_silence_waits_for_the_morning(handsets: Handsets, hours: float, leaves: float) -> None:
+    who = await newcomer(handsets)
+    await at(handsets, date(2026, 4, 2), hours)
+    payload: dict[str, object] = {"msisdn": who.msisdn, "used_on": "2025-05-02", "ends_on": "2026-05-02"}
+
+    async def warn(conn: Connection) -> None:
+        await outbox.emit(conn, "subscribers.silence_warned", f"msisdn:{who.msisdn}", payload, at=handsets.clock.now())
+
+    await handsets.database.transact("test", warn)
+    await handsets.outbox.drain()
+    not_before = await handsets.database.fetchval(
+        "select not_before from sms.outbound where dedupe_key like 'subscribers.silence_warned:%'"
+    )
+    assert not_before == handsets.calendar.start_of_day(date(2026, 4, 2)) + timedelta(hours=leaves)
+
+
 @pytest.mark.clause("PSC-4.5")
 async def test_a_company_is_given_its_invoice_and_not_told_by_sms(handsets: Handsets) -> None:
     who = await handsets.accede("kcell-business", amount="0", party=company())

@@ -79,6 +79,7 @@ HOT: dict[str, tuple[Any, ...]] = {
     "find_my_sending": ([5], 1),
     "return_unsent": (1, [5], [1]),
     "expire_queued": (NOW,),
+    "withdraw": (["key"], NOW),
     "find_stored": (1, [5], 100),
     "adopt_inbound": ([2], 1),
     "give_up_sending": ([2], NOW),
