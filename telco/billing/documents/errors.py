@@ -15,6 +15,14 @@ class DocumentUnknownError(DomainError):
     document_id: int
 
 
+class AccountMalformedError(DomainError):
+    """`{account}` is not a personal account such as 2:417; the balance of a number names its account."""
+
+    code = "account_malformed"
+    status = 422
+    account: str
+
+
 class AccountOwnerUnknownError(DomainError):
     """There is no personal account {account}."""
 

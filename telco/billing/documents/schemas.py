@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, WithJsonSchema
 
+from telco.billing.documents.errors import AccountMalformedError
 from telco.billing.documents.model import (
     Bank,
     Duty,
@@ -22,7 +23,6 @@ from telco.billing.documents.model import (
 )
 from telco.billing.documents.requisites import DatedRequisites
 from telco.billing.payments import rules as payment_rules
-from telco.billing.payments.errors import PayeeMalformedError
 from telco.kernel.ids import AccountRef
 from telco.web.fields import ApiModel, BinText, Day, Id, MoneyOut, parsed_by, text
 
@@ -30,7 +30,7 @@ from telco.web.fields import ApiModel, BinText, Day, Id, MoneyOut, parsed_by, te
 def _account(value: str) -> AccountRef:
     named = payment_rules.parse_named(value)
     if not isinstance(named, AccountRef):
-        raise PayeeMalformedError(named=value[:32])
+        raise AccountMalformedError(account=value[:32])
     return named
 
 

@@ -99,6 +99,14 @@ async def test_what_cannot_be_is_refused(service: Service, body: dict[str, str],
         assert (await staff.json(Role.CLERK, "POST", "/v1/documents/statements", body))[0] == status
 
 
+async def test_a_number_in_the_place_of_an_account_is_called_what_it_is(service: Service) -> None:
+    asked = {"account": NUMBER, "first_day": "2026-03-01", "last_day": "2026-03-02"}
+    async with aiohttp.ClientSession() as client:
+        _, refused = await Staff(service, client).json(Role.CLERK, "POST", "/v1/documents/statements", asked)
+    [field] = refused["fields"]
+    assert (field["field"], field["code"]) == ("body.account", "account_malformed")
+
+
 async def test_duties_and_e_invoices_are_listed(service: Service) -> None:
     async with aiohttp.ClientSession() as client:
         staff = Staff(service, client)

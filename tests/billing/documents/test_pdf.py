@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import pypdf
 import pytest
@@ -12,7 +15,7 @@ import pytest
 from telco.billing.documents import canonical, rules
 from telco.billing.documents.model import Buyer, Document, Kind, Reconciliation, Supply
 from telco.billing.documents.pdf.layouts import to_pdf
-from telco.billing.documents.pdf.sheet import CELL, text_width, wrap
+from telco.billing.documents.pdf.sheet import CELL, Type, text_width, wrap
 from telco.kernel.i18n import Language, Translator
 from telco.kernel.money import Tiyn
 from tests.billing.documents.examples import COMPANY, ISSUED, ITEMS, LETTERS, PERSON, document, item, statement
@@ -158,6 +161,66 @@ def test_a_row_is_never_torn(translator: Translator) -> None:
     for page in found:
         assert page.count("Очень длинное наименование") % 12 == 0
     assert all(f"{number:03d}" in "\n".join(found) for number in range(1, 41))
+
+
+class Run(NamedTuple):
+    """A piece of text and where it stands: its baseline from below and its beginning from the left, in points."""
+
+    y: float
+    x: float
+    size: float
+    text: str
+
+    @property
+    def end(self) -> float:
+        """Its right edge, or less where it is bold."""
+        return self.x + text_width(self.text, Type(self.size)) * 72 / 25.4
+
+
+def runs(content: bytes) -> list[list[Run]]:
+    """What stands on each page, without what is blank."""
+    found: list[list[Run]] = []
+    for page in pypdf.PdfReader(io.BytesIO(content)).pages:
+        here: list[Run] = []
+
+        def take(text: str, _: Any, matrix: list[float], __: Any, size: float, here: list[Run] = here) -> None:
+            if text.strip():
+                here.append(Run(matrix[5], matrix[4], size, text.strip("\n")))
+
+        page.extract_text(visitor_text=take)
+        found.append(here)
+    return found
+
+
+@pytest.mark.parametrize("language", Language)
+def test_large_sums_do_not_run_into_each_other(language: Language, translator: Translator) -> None:
+    items = (item(1, "Аренда каналов", 9_999_999_999_999, 1_379_310_344_827, quantity="123456789012.345"),)
+    entries = statement(1).entries
+    most = Tiyn(-12_345_678_901_200)
+    wide = replace(entries[0], quantity=Decimal("123456789012.5"), amount=most, balance=most)
+    given = document(Kind.INVOICE, items=items)
+    for one in (given, replace(document(Kind.STATEMENT), content=replace(statement(1), entries=(wide,), closing=most))):
+        [page] = runs(render(one, language, translator))
+        lines = {run.y: sorted(other for other in page if other.y == run.y) for run in page}
+        for line in lines.values():
+            for left, right in pairwise(line):
+                assert left.end <= right.x, (left, right)
+
+
+def test_signatures_stay_above_the_foot_however_long_the_names(translator: Translator) -> None:
+    """Wherever on a page they begin."""
+    buyer = replace(COMPANY, name="Ж" * 200)
+    for count in range(18, 32):
+        items = tuple(item(number, "Вызовы", 11_600, 1_600) for number in range(1, count))
+        for page in runs(render(document(Kind.ACT, buyer=buyer, items=items), Language.RU, translator)):
+            *text, foot = sorted({run.y for run in page}, reverse=True)
+            assert min(text) - foot > 18, count  # points; the foot is a line and 5 mm below what it belongs to
+
+
+@pytest.mark.parametrize("width", range(20, 80, 5))
+def test_a_sum_is_never_broken(width: float) -> None:
+    sum_of = f"1{BLANK}234{BLANK}567,00"
+    assert any(sum_of in line for line in wrap(f"Ещё не выписано: {sum_of} тенге; не входит", width, CELL))
 
 
 @pytest.mark.parametrize("width", [8.0, 20.0, 60.0])

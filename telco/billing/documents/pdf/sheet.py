@@ -7,7 +7,7 @@ clip and break each one, and a statement has tens of thousands. Lengths are mill
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from functools import cache
@@ -59,6 +59,9 @@ class Type:
     @property
     def style(self) -> str:
         return "B" if self.bold else ""
+
+    def scaled(self, factor: float) -> Type:
+        return replace(self, size=self.size * factor)
 
     @property
     def line(self) -> float:
@@ -139,15 +142,27 @@ class Sheet:
 
     # Text
 
-    def put(self, x: float, y: float, text: str, kind: Type, align: Align = Align.LEFT, width: float = 0.0) -> None:
-        """Write a line whose top is at `y`; `align` is within `width` from `x`."""
+    def put(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        kind: Type,
+        align: Align = Align.LEFT,
+        width: float = 0.0,
+        *,
+        fit: bool = False,
+    ) -> None:
+        """Write a line whose top is at `y`; `align` is within `width` from `x`, `fit` makes it small enough."""
         if not text:
             return
         text = printable(text)
-        self._use(kind)
         if align is not Align.LEFT:
             free = width - text_width(text, kind)
+            if fit and free < 0:
+                kind, free = kind.scaled(width / (width - free)), 0.0
             x += free if align is Align.RIGHT else free / 2
+        self._use(kind)
         self._pdf.text(x, y + kind.size * _MM_PER_POINT * 1.07, text)
 
     def lines(self, x: float, width: float, text: str, kind: Type, align: Align = Align.LEFT) -> float:
@@ -232,7 +247,7 @@ class Sheet:
                 for place, line in enumerate(wrapped[number]):
                     self.put(x, top + place * kind.line, line, kind, column.align, width)
             else:
-                self.put(x, top, cells[number], kind, column.align, width)
+                self.put(x, top, cells[number], kind, column.align, width, fit=True)
 
     def _table_head(self, columns: Sequence[Column], widths: Sequence[float], edges: Sequence[float]) -> None:
         titles = [wrap(column.title, width - 2.4, HEAD) for column, width in zip(columns, widths, strict=True)]
@@ -330,13 +345,14 @@ def text_width(text: str, kind: Type) -> float:
 
 
 def wrap(text: str, width: float, kind: Type) -> list[str]:
-    """Break text into lines of at most `width`: at blanks, and a word that is too long wherever it has to be."""
+    """Break text into lines of at most `width`: at blanks, though not within a sum, and a word that is too long
+    wherever it has to be."""
     text = printable(text)
     if text_width(text, kind) <= width:
         return [text]
     lines: list[str] = []
     line = ""
-    for word in text.split():
+    for word in filter(None, text.split(" ")):
         candidate = f"{line} {word}" if line else word
         if text_width(candidate, kind) <= width:
             line = candidate

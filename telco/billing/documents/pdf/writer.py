@@ -21,7 +21,9 @@ from telco.billing.documents.pdf.sheet import (
     Align,
     Ink,
     Sheet,
+    Type,
     text_width,
+    wrap,
 )
 from telco.billing.documents.words import amount_in_words
 from telco.kernel.calendar import ZONE
@@ -169,15 +171,21 @@ class Writer:
         x = LEFT + INNER - _SUM_WIDTH - _SUM_LABEL
         for label, amount in lines:
             sheet.put(x, sheet.y, label, BODY, Align.RIGHT, _SUM_LABEL)
-            sheet.put(x + _SUM_LABEL, sheet.y, self.money(amount), BODY, Align.RIGHT, _SUM_WIDTH - 1.2)
+            self._sum(x, amount, BODY)
             sheet.skip(BODY.line + 0.5)
         sheet.skip(0.6)
         line = max(_SUM_WIDTH + text_width(total[0], TOTAL) + 2, _SUM_WIDTH + _SUM_LABEL - 14)
         sheet.rule(sheet.y, Ink.STRONG, x=LEFT + INNER - line, width=line, weight=0.3)
         sheet.skip(1.2)
         sheet.put(x, sheet.y, total[0], TOTAL, Align.RIGHT, _SUM_LABEL)
-        sheet.put(x + _SUM_LABEL, sheet.y, self.money(total[1]), TOTAL, Align.RIGHT, _SUM_WIDTH - 1.2)
+        self._sum(x, total[1], TOTAL)
         sheet.skip(TOTAL.line + 3)
+
+    def _sum(self, x: float, amount: int, kind: Type) -> None:
+        """Write a sum beside its label, which begins at `x`."""
+        gap, edge = 2.0, 1.2
+        x, width = x + _SUM_LABEL + gap, _SUM_WIDTH - gap - edge
+        self.sheet.put(x, self.sheet.y, self.money(amount), kind, Align.RIGHT, width, fit=True)
 
     def in_words(self, label: Text, amount: Tiyn) -> None:
         """A sum in words under its label."""
@@ -193,10 +201,12 @@ class Writer:
         The operator's seal is on the left; `both_seal` where the other side has one as well.
         """
         sheet = self.sheet
-        sheet.need(28)
+        width = _COLUMN * 0.88
+        names = max(len(wrap(name, width, LABEL)) for _, name in (left, right)) * LABEL.line
+        height = STRONG.line + 7.8 + names + 2.5 + FOOT.line
+        sheet.need(3 + height)
         sheet.skip(3)
         top = sheet.y
-        width = _COLUMN * 0.88
         for place, (heading, name) in enumerate((left, right)):
             x = LEFT + place * (_COLUMN + GUTTER)
             sheet.y = top
@@ -207,7 +217,7 @@ class Writer:
             sheet.y += sheet.lines(x, width, name, LABEL)
             if place == 0 or both_seal:
                 sheet.put(x, sheet.y + 2.5, self.say(Text("Place of the seal")), FOOT)
-        sheet.y = top + 28
+        sheet.y = top + height
 
     def finish(self) -> bytes:
         """End the document. The foot names the data that it was made of, so that a printout can be checked."""
