@@ -96,9 +96,9 @@ class Instalments:
             SaleReusedError: the request made another agreement.
             UnknownDevicePlanError, SaleRefusedError: the terms of the sale.
             DeviceSoldError: the device is sold by an open agreement.
-            InstalmentMoneyError: the account cannot pay the down payment.
+            InstalmentMoneyError: the subscriber's own money, without a credit limit, is less than the down payment.
 
-        Contract: PSC-3.2.12, PSC-3.1.13
+        Contract: PSC-3.2.12, PSC-3.1.13, PSC-4.3.2
         """
         now = self._clock.now()
         today = self._calendar.today(now)
@@ -135,6 +135,7 @@ class Instalments:
             )
             if sale.down_payment:
                 await self._take_at_once(conn, agreement, sale.down_payment, f"device:{number}:0", [0])
+                await self._paid_by_own_money(conn, agreement, sale.down_payment)
             await self._tell(conn, agreement, "signed", sale.price)
             await self._audit(conn, agreement, "sign", origin, {"device": sale.device, "price": json_money(sale.price)})
             return await self._standing(conn, agreement)
@@ -357,6 +358,17 @@ class Instalments:
             raise InstalmentMoneyError(needed=Money(amount))
         posted = [(agreement.agreement_id, part, op_id) for part in parts]
         await store.mark_posted(conn, self._clock.now(), posted)
+
+    async def _paid_by_own_money(self, conn: Connection, agreement: Agreement, amount: Tiyn) -> None:
+        """Undo a sale whose down payment, which was just taken, came out of the credit limit: that is for services.
+
+        What sessions hold counts as spent, as it does in what is available.
+
+        Contract: PSC-3.2.12, PSC-4.3.2
+        """
+        main = (await self._ledger.balances(agreement.account, conn)).buckets[0]
+        if main.balance < main.held:
+            raise InstalmentMoneyError(needed=Money(amount))
 
     async def _close(
         self, conn: Connection, agreement: Agreement, state: AgreementState, origin: Origin, reason: str

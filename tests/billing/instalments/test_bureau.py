@@ -163,7 +163,7 @@ async def test_what_a_credit_account_owes_is_overdue_once_its_invoice_is(world: 
     bureau = LabCreditBureau(default_format())
     service = bureaus(world, bureau)
     one = await world.subscriber("kcell-status")
-    await world.pay(one.account, "10000", "p")
+    await world.pay(one.account, "20000", "p")
     await world.instalments.sign(one, SALE, CLERK, request_id="r")  # on 2 March
     world.clock.advance(timedelta(days=32))  # 3 April: the first part is posted, no invoice is due
     await world.instalments.post_due()

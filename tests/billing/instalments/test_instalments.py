@@ -21,9 +21,9 @@ from telco.billing.instalments.errors import (
 from telco.billing.instalments.model import AgreementState, Part, PortOutRefusal, Sale, Standing
 from telco.billing.instalments.port_out import PortOutCheck
 from telco.billing.instalments.rules import overdue_since, schedule
-from telco.kernel.money import Tiyn, tenge
+from telco.kernel.money import Tiyn, json_money, tenge
 from telco.kernel.msisdn import Msisdn
-from telco.ledger.model import debit, sum_charge
+from telco.ledger.model import Status, debit, reserve, sum_charge
 from telco.subscribers import rules
 from telco.subscribers.errors import IdentityNumberError, ObligationsOpenError
 from telco.subscribers.model import Channel, ConsentKind, EndGround, Ground, Origin, Subscriber
@@ -95,6 +95,23 @@ async def test_without_the_down_payment_nothing_is_sold_and_no_number_is_lost(wo
     assert not await world.subscribers.consents.has(one.subscriber_id, ConsentKind.CREDIT_HISTORY)
     await world.pay(one.account, "0.01", "p")
     assert (await sold(world, one)).agreement.number == "DIA-2026-0000001"  # without gaps
+
+
+@pytest.mark.clause("PSC-4.3.2")
+async def test_a_down_payment_comes_out_of_no_credit_limit(world: World) -> None:
+    """A limit of 20,000, a session that holds 500: 10,500 have to be on the account, and a tiyn less is too little."""
+    one = await world.subscriber("kcell-status")
+    charge, until = sum_charge(tenge(500)), world.clock.now() + timedelta(hours=1)
+    session = reserve(one.account, "session", charge, hold_id="h", hold_deadline=until, contra="revenue.data")
+    assert (await world.ledger.submit(session)).status is Status.OK
+    missing = tenge(10_500) - await world.main(one)  # the fee of the running period is owed
+    await world.pay(one.account, json_money(missing - 1), "p1")
+    with pytest.raises(InstalmentMoneyError):
+        await sold(world, one)
+    assert await world.instalments.of_subscriber(one.subscriber_id) == []
+    await world.pay(one.account, "0.01", "p2")
+    await sold(world, one)
+    assert await world.main(one) == tenge(500)  # what the session holds
 
 
 async def test_parts_fall_due_on_their_days_and_what_is_missing_is_owed(world: World) -> None:
