@@ -6,7 +6,7 @@ from telco.billing.company import model
 from telco.billing.company.model import Sheet, Unclear, Wait
 from telco.billing.payments.model import DocumentReason
 from telco.kernel.i18n import Text
-from telco.kernel.money import format_money
+from telco.kernel.money import Money
 
 
 def explain(wait: Wait, sheet: Sheet) -> Text:
@@ -30,8 +30,8 @@ def explain(wait: Wait, sheet: Sheet) -> Text:
             return Text(
                 "The payment is {paid} and this adds up to {total}, so it is not followed. Have it withdrawn, then "
                 "send one that adds up to the payment.",
-                paid=format_money(wait.paid),
-                total=format_money(sheet.amount),
+                paid=Money(wait.paid),
+                total=Money(sheet.amount),
             )
         case Unclear.CONTRADICTION:
             return Text(

@@ -245,7 +245,7 @@ async def test_a_register_that_contradicts_its_payment_is_answered_with_why(face
     query = QUERY | {"order_number": "416", "order_date": day}
     status, told = await faces.contact(params=query)
     assert (status, told["state"], told["reason"]) == (200, "waiting", "sheet_differs")
-    assert told["explanation"].startswith("The payment is 1 000 ₸ and this adds up to 5 000 ₸")
+    assert told["explanation"].startswith("The payment is 1,000 KZT and this adds up to 5,000 KZT")
     _, missing = await faces.contact()
     assert missing["reason"] == "payment_missing"
     assert f"the order {QUERY['order_number']} of" in missing["explanation"]
