@@ -624,12 +624,17 @@ where subscription_id = $1 and ended_at is null and started_at <= $2 and (ends_a
 order by suspension_id;
 
 -- name: end_lapsed_suspensions
--- Suspensions whose planned end has come.
-update subscribers.suspension set ended_at = ends_at, ended_by = 'system:term', end_reason = 'its term is over'
-where suspension_id in (
+-- Suspensions whose planned end has come, each with what others forbid its number from then on.
+update subscribers.suspension p set ended_at = ends_at, ended_by = 'system:term', end_reason = 'its term is over'
+where p.suspension_id in (
     select suspension_id from subscribers.suspension where ended_at is null and ends_at <= $1
     order by ends_at limit $2 for update skip locked)
-returning *;
+returning p.suspension_id, p.subscription_id, p.ground,
+          (select s.state <> 'ended' from subscribers.subscription s
+           where s.subscription_id = p.subscription_id) as in_use,
+          array(select distinct scope from subscribers.suspension o, unnest(o.scopes) scope
+                where o.subscription_id = p.subscription_id and o.ended_at is null and o.started_at <= $1
+                  and (o.ends_at is null or o.ends_at > $1) order by scope) as barred;
 
 -- name: give_consents
 -- Consents are given; those in force stay as they were.

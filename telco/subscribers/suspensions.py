@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from telco.db import outbox
+from telco.db.pool import Connection, Record
 from telco.kernel.ids import SubscriberId
 from telco.kernel.names import clean_text
 from telco.subscribers import rules, store, store_records
@@ -147,5 +149,21 @@ class Suspensions:
         return any(rules.GROUNDS[s.ground].blocks_porting for s in await self.in_force(subscriber_id))
 
     async def end_lapsed(self, limit: int = 1_000) -> int:
-        """Mark suspensions whose planned end has come as ended; a job calls it. Reads do not wait for it."""
-        return len(await self._desk.db.fetch(Q.end_lapsed_suspensions, self._desk.clock.now(), limit))
+        """Mark suspensions whose planned end has come as ended, and tell; a job calls it. Reads do not wait for it.
+
+        Contract: PSC-3.1.5
+        """
+
+        async def body(conn: Connection) -> int:
+            now = self._desk.clock.now()
+            rows = await conn.fetch(Q.end_lapsed_suspensions, now, limit)
+            await outbox.emit_many(conn, [_lapsed(row) for row in rows if row["in_use"]], at=now)
+            return len(rows)
+
+        return await self._desk.db.transact("subscribers.end_suspensions", body)
+
+
+def _lapsed(row: Record) -> tuple[str, str, dict[str, object]]:
+    subscriber_id = row["subscription_id"]
+    payload = {name: row[name] for name in ("suspension_id", "ground", "barred")}
+    return "subscribers.resumed", f"subscriber:{subscriber_id}", {"subscriber_id": subscriber_id, **payload}

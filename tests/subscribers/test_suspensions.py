@@ -14,8 +14,8 @@ from telco.subscribers.errors import (
     SuspensionOpenError,
     SuspensionUnknownError,
 )
-from telco.subscribers.model import Ground, Scope, SuspensionId, by_system
-from tests.subscribers.conftest import CLERK, SELF, Office
+from telco.subscribers.model import EndGround, Ground, Scope, SuspensionId, by_system
+from tests.subscribers.conftest import CLERK, SELF, Office, person
 
 BILLING = by_system("billing", "invoice unpaid")
 
@@ -96,6 +96,21 @@ async def test_the_job_marks_what_is_over(office: Office, clock: ManualClock) ->
     clock.advance(timedelta(minutes=2))
     assert await subscribers.suspensions.end_lapsed() == 1
     assert await subscribers.suspensions.end_lapsed() == 0
+
+
+@pytest.mark.clause("PSC-3.1.5")
+async def test_who_is_served_again_after_a_term_is_told_so(office: Office, clock: ManualClock) -> None:
+    """Not while another suspension goes on, and nobody after the end of the contract."""
+    subscribers = office.subscribers
+    free, barred, gone = [(await office.accede(person(n))).subscriber_id for n in (1, 2, 3)]
+    for who in (free, barred, gone):
+        await subscribers.suspend(who, Ground.BREACH, CLERK, reason="x", ends_at=clock.now() + timedelta(minutes=1))
+    await subscribers.suspend(barred, Ground.MONEY, BILLING, reason="unpaid", reference="INV-1")
+    await subscribers.contracts.end(gone, EndGround.BREACH, CLERK)
+    clock.advance(timedelta(minutes=1))
+    assert await subscribers.suspensions.end_lapsed() == 3
+    told = {event["subscriber_id"]: event["barred"] for event in await office.events("resumed")}
+    assert told == {free: [], barred: ["data", "outgoing"]}
 
 
 @pytest.mark.clause("PSC-3.2.14", "PSC-1.1.24")
