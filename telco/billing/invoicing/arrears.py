@@ -8,7 +8,6 @@ from datetime import date
 
 from telco.billing.invoicing.errors import InvoiceUnknownError
 from telco.billing.invoicing.model import Bill, Change, InvoiceId, Standing
-from telco.billing.invoicing.rules import PENALTY
 from telco.db import queries
 from telco.db.pool import Connection, Record
 from telco.kernel.calendar import Calendar
@@ -26,15 +25,15 @@ class Arrears:
 
     async def falling_due(self, conn: Connection, through: date, after: int, limit: int) -> list[Bill]:
         """Read invoices that are unpaid and due on or before a day, by id from beyond `after`."""
-        return [_bill_of(row) for row in await conn.fetch(_Q.falling_due, through, after, limit, PENALTY)]
+        return [_bill_of(row) for row in await conn.fetch(_Q.falling_due, through, after, limit)]
 
     async def bills(self, conn: Connection, invoice_ids: Collection[int]) -> list[Bill]:
         """Read those of the invoices that are unpaid."""
-        return [_bill_of(row) for row in await conn.fetch(_Q.unpaid, list(invoice_ids), PENALTY)]
+        return [_bill_of(row) for row in await conn.fetch(_Q.unpaid, list(invoice_ids))]
 
     async def bills_of(self, conn: Connection, account: AccountRef) -> list[Bill]:
         """Read an account's invoices that are unpaid, whether they are due or not."""
-        return [_bill_of(row) for row in await conn.fetch(_Q.unpaid_of_account, *account, PENALTY)]
+        return [_bill_of(row) for row in await conn.fetch(_Q.unpaid_of_account, *account)]
 
     async def number(self, conn: Connection, invoice_id: InvoiceId) -> str:
         """Read the number of an invoice.

@@ -1,29 +1,14 @@
 -- name: falling_due
--- Unpaid invoices that are due on or before a day, by id, with what of each is penalty for earlier ones.
-select o.invoice_id, i.number, o.shard, o.account_id, i.subscription_id, o.due_on, i.total_tiyn,
-       (select coalesce(sum(l.amount_tiyn), 0)::bigint from invoicing.invoice_line l
-        where l.invoice_id = o.invoice_id and l.code = $4) as penalty_tiyn
-from invoicing.open_amount o join invoicing.invoice i using (invoice_id)
-where o.open_tiyn > 0 and o.due_on <= $1 and o.invoice_id > $2
-order by o.invoice_id limit $3;
+-- Unpaid invoices that are due on or before a day, by id.
+select * from invoicing.unpaid where due_on <= $1 and invoice_id > $2 order by invoice_id limit $3;
 
 -- name: unpaid
--- Those of the invoices that are unpaid, with what of each is penalty for earlier ones.
-select o.invoice_id, i.number, o.shard, o.account_id, i.subscription_id, o.due_on, i.total_tiyn,
-       (select coalesce(sum(l.amount_tiyn), 0)::bigint from invoicing.invoice_line l
-        where l.invoice_id = o.invoice_id and l.code = $2) as penalty_tiyn
-from invoicing.open_amount o join invoicing.invoice i using (invoice_id)
-where o.open_tiyn > 0 and o.invoice_id = any($1::bigint[])
-order by o.invoice_id;
+-- Those of the invoices that are unpaid.
+select * from invoicing.unpaid where invoice_id = any($1::bigint[]) order by invoice_id;
 
 -- name: unpaid_of_account
 -- The same of an account's.
-select o.invoice_id, i.number, o.shard, o.account_id, i.subscription_id, o.due_on, i.total_tiyn,
-       (select coalesce(sum(l.amount_tiyn), 0)::bigint from invoicing.invoice_line l
-        where l.invoice_id = o.invoice_id and l.code = $3) as penalty_tiyn
-from invoicing.open_amount o join invoicing.invoice i using (invoice_id)
-where o.open_tiyn > 0 and o.shard = $1 and o.account_id = $2
-order by o.invoice_id;
+select * from invoicing.unpaid where shard = $1 and account_id = $2 order by invoice_id;
 
 -- name: number
 -- The number printed on an invoice.
