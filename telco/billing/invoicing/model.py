@@ -161,8 +161,6 @@ class Overdue:
 class BillingRun:
     """What a run has done."""
 
-    opened: int = 0
-    """Accounts whose first accounting period began to be counted."""
     periods: int = 0
     """Accounting periods closed, those without charges included."""
     invoices: int = 0
@@ -171,7 +169,6 @@ class BillingRun:
 
     def __add__(self, other: BillingRun) -> BillingRun:
         return BillingRun(
-            self.opened + other.opened,
             self.periods + other.periods,
             self.invoices + other.invoices,
             self.lines + other.lines,

@@ -1,9 +1,9 @@
--- name: credit_accounts
--- The next accounts in credit settlement, and whether their accounting periods are counted.
-select c.shard, c.account_id, c.subscription_id, c.joined_at, a.account_id is not null as counted
-from subscribers.credit_accounts_v1($1, $2, $3) c
-left join invoicing.account a on a.shard = c.shard and a.account_id = c.account_id and a.closed_at is null
-order by c.shard, c.account_id;
+-- name: uncounted_accounts
+-- Accounts in credit settlement whose accounting periods are not counted.
+select c.shard, c.account_id, c.subscription_id, c.joined_at from subscribers.credit_account c
+where not exists (
+    select from invoicing.account a where a.shard = c.shard and a.account_id = c.account_id and a.closed_at is null)
+limit $1;
 
 -- name: open_accounts
 -- Begin to count the periods of accounts from the day of joining. What an account had is its advance, less what is

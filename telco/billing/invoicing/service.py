@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime, timedelta
-from functools import partial
 
 from telco.billing.invoicing import rules, store
 from telco.billing.invoicing.errors import InvoiceUnknownError
@@ -75,7 +74,7 @@ class Invoicing:
         Contract: PSC-1.1.26, PSC-4.3.2, PSC-4.4
         """
         today = self._calendar.today(self._clock.now())
-        done = BillingRun(opened=await self.adopt())
+        done = BillingRun()
         day = await self._database.fetchval(Q.next_day, date.min, today)
         while day is not None and (limit is None or done.periods < limit):
             left = None if limit is None else limit - done.periods
@@ -120,7 +119,7 @@ class Invoicing:
                 rules.UNTAXED,
             )
             assert row is not None
-            return BillingRun(0, row["periods"], row["invoices"], row["lines"], Tiyn(row["total"]))
+            return BillingRun(row["periods"], row["invoices"], row["lines"], Tiyn(row["total"]))
 
         return await self._database.transact("invoicing.close_periods", body)
 
@@ -146,21 +145,20 @@ class Invoicing:
     async def adopt(self) -> int:
         """Begin to count the periods of accounts whose joining was not told: those of before this feature.
 
+        Returns:
+            How many accounts these were.
+
         Contract: PSC-1.1.26
         """
-        opened, last = 0, AccountRef(-1, AccountId(0))
-        while True:
-            rows = await self._database.fetch(Q.credit_accounts, *last, ADOPT_BATCH)
-            if not rows:
-                return opened
-            last = store.account_of(rows[-1])
-            fresh = [
-                (store.account_of(row), SubscriberId(row["subscription_id"]), row["joined_at"])
-                for row in rows
-                if not row["counted"]
-            ]
-            if fresh:
-                opened += await self._database.transact("invoicing.adopt", partial(self._open, joined=fresh))
+        adopted = 0
+        while batch := await self._database.transact("invoicing.adopt", self._adopt_batch):
+            adopted += batch
+        return adopted
+
+    async def _adopt_batch(self, conn: Connection) -> int:
+        rows = await conn.fetch(Q.uncounted_accounts, ADOPT_BATCH)
+        joined = [(store.account_of(row), SubscriberId(row["subscription_id"]), row["joined_at"]) for row in rows]
+        return await self._open(conn, joined)
 
     async def _open(self, conn: Connection, joined: Sequence[tuple[AccountRef, SubscriberId, datetime]]) -> int:
         opened = await conn.fetch(

@@ -45,13 +45,9 @@ select from payments.bank_document where state = 'pending'
 select from payments.work_item where state = 'open' and kind = 'bank_document' and reason = 'company'
 
 -- name: invoicing__run
--- Accounting periods that are over, and accounts whose periods are not counted yet.
+-- Accounting periods that are over.
 select from invoicing.account
 where closed_at is null and period_end <= ($1::timestamptz at time zone 'Asia/Almaty')::date
-union all
-select from subscribers.subscription s
-where s.settlement = 'credit' and s.state <> 'ended'
-  and not exists (select from invoicing.account a where a.shard = s.shard and a.account_id = s.account_id)
 
 -- name: collection__run
 -- Debts about which something is due: in the morning, what is told by SMS and waited for it.

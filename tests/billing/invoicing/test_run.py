@@ -48,6 +48,19 @@ async def test_a_period_lasts_to_the_same_day_of_the_next_month(world: World) ->
 
 
 @pytest.mark.clause("PSC-1.1.26")
+async def test_accounts_of_before_invoicing_are_counted_from_their_joining(world: World) -> None:
+    subscriber = await world.subscriber("kcell-status")
+    await world.subscriber("kcell-start")  # in prepaid settlement: never invoiced
+    await world.database.fetch("delete from invoicing.account")  # as a database of before the feature has it
+    await to(world, date(2026, 4, 10))
+    assert await world.invoicing.adopt() == 1
+    assert await world.invoicing.adopt() == 0
+    assert (await world.invoicing.run()).periods == 1
+    [invoice] = await invoices(world, subscriber)
+    assert (invoice.period_start, invoice.period_end) == (date(2026, 3, 2), date(2026, 4, 2))
+
+
+@pytest.mark.clause("PSC-1.1.26")
 async def test_periods_of_the_31st_end_with_shorter_months_and_return(world: World) -> None:
     await to(world, date(2026, 3, 31))
     subscriber = await world.subscriber("kcell-status")
