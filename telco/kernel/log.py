@@ -22,6 +22,8 @@ MAX_VALUE_CHARACTERS = 2_000
 MAX_TRACE_CHARACTERS = 20_000
 _MAX_DEPTH = 6
 _HIDDEN = "***"
+_CHATTY = "asyncio", "apscheduler"
+"""Libraries that tell at length what goes well."""
 
 _SECRETS = """
     authorization api_key password passwd secret token pin puk otp code_word card_code code_hash pepper cookie
@@ -151,4 +153,5 @@ def configure(style: LogFormat = LogFormat.JSON, level: str = "info", stream: Te
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    for library in _CHATTY:
+        logging.getLogger(library).setLevel(logging.WARNING)
