@@ -74,7 +74,7 @@ class Doer:
         that acts which are repeated after a stop come to the same end.
         """
         tally: Tally = Counter()
-        if any(act.kind is Kind.PAY and act.terms["way"] == Way.CASH_DESK for act in acts):
+        if any(_at_the_desk(act) for act in acts):
             await self._app.ways_in.cash.open_shift(DESK, cashier=CASHIER)
         few, many = asyncio.Semaphore(_AT_ONCE), asyncio.Semaphore(_USERS_AT_ONCE)
 
@@ -225,6 +225,10 @@ class Doer:
             case Kind.ASK_LIMIT:
                 return (await app.limits.ask(subscriber, Tiyn(terms["limit"]), _CABINET, act_id)).state
             case Kind.BUY_DEVICE:
+                if terms["brought"]:
+                    await app.ways_in.cash.take(
+                        subscriber.msisdn, Tiyn(terms["brought"]), cashier=CASHIER, request_id=act_id
+                    )
                 await app.instalments.sign(subscriber, _sale(terms), OFFICE, request_id=act_id)
             case Kind.REPAY_DEVICE:
                 return await self._repay_devices(subscriber)
@@ -303,7 +307,11 @@ class Doer:
         return first
 
 
+def _at_the_desk(act: Act) -> bool:
+    """Whether an act brings cash to the desk."""
+    terms = act.terms
+    return bool(terms["way"] == Way.CASH_DESK if act.kind is Kind.PAY else terms.get("brought"))
+
+
 def _sale(terms: Mapping[str, Any]) -> Sale:
-    """The sale of a device with the least down payment: a tenth of its price."""
-    price = Tiyn(terms["price"])
-    return Sale("device-standard", "Phone", terms["imei"], price, Tiyn(price // 10), terms["months"])
+    return Sale("device-standard", "Phone", terms["imei"], Tiyn(terms["price"]), Tiyn(terms["down"]), terms["months"])

@@ -147,13 +147,18 @@ def _pay_credit(actor: Actor, live: Sequence[Seat], today: Today) -> Act | None:
 
 
 def _device(actor: Actor, seat: Seat, today: Today) -> Act:
-    """Buy a device by instalments with the least down payment, or repay the rest of it."""
+    """Buy a device by instalments, or repay the rest of it.
+
+    The least down payment is a tenth; the buyer brings what of it is not on the balance: credit does not pay it.
+    """
     if today.number == actor.repays_on:
         return Act(actor.index, Kind.REPAY_DEVICE, {"msisdn": seat.msisdn})
     draw = today.chance.generator(actor.index, "device terms")
     imei = f"35{actor.index:012d}"
     terms = {"imei": imei + luhn_digit(imei), "months": draw.choice(_DEVICE_MONTHS)}
-    terms |= {"price": draw.choice(_DEVICES) if actor.repays_on is None else _DEVICES[0]}
+    price = draw.choice(_DEVICES) if actor.repays_on is None else _DEVICES[0]
+    down = price // 10
+    terms |= {"price": price, "down": down, "brought": max(_round_up(Tiyn(down - seat.main)), 0)}
     return Act(actor.index, Kind.BUY_DEVICE, {"msisdn": seat.msisdn, **terms})
 
 

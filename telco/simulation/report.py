@@ -107,7 +107,7 @@ def _section(title: str, values: Mapping[str, object]) -> list[str]:
 
 
 def _row(name: str, value: object) -> list[str]:
-    shown = f"{value:,}".replace(",", " ") if isinstance(value, int) else str(value)
+    shown = f"{value:,}" if isinstance(value, int) else str(value)
     return [f"  {name:<44}{shown:>22}"]
 
 

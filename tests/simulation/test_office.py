@@ -147,7 +147,7 @@ async def test_limits_are_decided_and_devices_paid_in_parts(days: Days) -> None:
     }
     assert list(limits.values()) == [tenge(50_000), tenge(40_000), tenge(20_000), tenge(20_000)]
 
-    terms = {"price": tenge(25_000), "months": 3}
+    terms = {"price": tenge(25_000), "months": 3, "down": tenge(2_500), "brought": tenge(15_000)}
     await days.day(
         [
             Act(actor.index, Kind.BUY_DEVICE, {"msisdn": number, "imei": imei, **terms})
