@@ -18,7 +18,7 @@ from tests.acceptance.conftest import free_port
 from tests.acceptance.operator import environment, spawn, telco
 
 STORY_S = 100
-STOP_S = 5.0
+STOP_S = 20.0
 
 pytestmark = pytest.mark.timeout(240)
 
