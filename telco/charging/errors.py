@@ -14,6 +14,15 @@ class UsageQuantityError(DomainError):
     most: int
 
 
+class UsageMomentError(DomainError):
+    """The moment of use {used_at} lies in the future or more than {days} days back. Such usage is not charged."""
+
+    code = "usage_moment"
+    status = 422
+    used_at: str
+    days: int
+
+
 class SessionReusedError(DomainError):
     """The session {session_id} was begun before with other contents. Every session needs an id of its own."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from telco.charging.errors import ReportReusedError, SessionReusedError, UsageQuantityError
+from telco.charging.errors import ReportReusedError, SessionReusedError, UsageMomentError, UsageQuantityError
 from telco.charging.model import UsageRequest
-from telco.charging.schemas import GrantOut, LocationIn, LocationOut, ReportIn, SessionId, UsageIn
+from telco.charging.schemas import EventIn, GrantOut, LocationIn, LocationOut, ReportIn, SessionId, UsageIn
 from telco.charging.service import Charging
 from telco.web.api import Api, ApiRequest
 from telco.web.staff import Role
@@ -32,9 +32,12 @@ def routes(api: Api, charging: Charging) -> None:
         """Counts the last usage and returns the rest of the reservation."""
         return GrantOut.model_validate(await charging.stop(session_id, body.seq, body.used))
 
-    async def event(_: ApiRequest, body: UsageIn) -> GrantOut:
-        """`requested` is how much was used; 1 by default. A repeated `request_id` of a subscriber is charged once."""
-        return GrantOut.model_validate(await charging.event(_usage(body)))
+    async def event(_: ApiRequest, body: EventIn) -> GrantOut:
+        """`requested` is how much was used; 1 by default. A repeated `request_id` of a subscriber is charged once.
+
+        With `used_at` it has happened: whoever had the number then is charged, whatever he has left.
+        """
+        return GrantOut.model_validate(await charging.event(_usage(body), body.used_at))
 
     async def location(_: ApiRequest, body: LocationIn) -> LocationOut:
         """An arrival in a partner's country sends the roaming warning by SMS, once."""
@@ -57,7 +60,13 @@ def routes(api: Api, charging: Charging) -> None:
         summary="End a session",
         **declared,
     )(release)
-    api.post("/charging/v1/events", body=UsageIn, response=GrantOut, summary="Charge an event", **declared)(event)
+    api.post(
+        "/charging/v1/events",
+        body=EventIn,
+        response=GrantOut,
+        summary="Charge an event",
+        **{**declared, "errors": [UsageQuantityError, UsageMomentError, ReportReusedError]},
+    )(event)
     api.post(
         "/charging/v1/locations",
         body=LocationIn,

@@ -38,6 +38,11 @@ def refusal(subscriber: Subscriber, rate: Rate, direction: Direction) -> Result 
         return None
     if not subscriber.allows(*_needed(rate, direction)):
         return Result.BARRED
+    return denial(rate)
+
+
+def denial(rate: Rate) -> Result | None:
+    """Say why the catalogue has no price for usage, or None."""
     return _DENIED[rate.denied] if rate.denied is not None else None
 
 

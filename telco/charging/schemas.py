@@ -9,7 +9,7 @@ from pydantic import Field
 from telco.catalog.model import Access, Direction, Service
 from telco.charging.model import Result
 from telco.ledger.model import MAX_QUANTITY
-from telco.web.fields import ApiModel, MoneyOut, MsisdnText
+from telco.web.fields import ApiModel, Moment, MoneyOut, MsisdnText
 
 SessionId = Annotated[
     str, Field(min_length=1, max_length=100, pattern=r"^[\x21-\x7e]+$", examples=["pgw1;1700000000;42"])
@@ -35,6 +35,14 @@ class UsageIn(ApiModel):
     rating_group: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     offer: Annotated[str, Field(max_length=64, description="Code of a content service.")] = ""
     requested: Quantity | None = Field(default=None, description="None or 0 asks for the default portion.")
+
+
+class EventIn(UsageIn):
+    """A single event, or usage that has happened."""
+
+    used_at: Moment | None = Field(
+        default=None, description="When it was used, for usage that is reported later. None: now."
+    )
 
 
 class ReportIn(ApiModel):

@@ -8,9 +8,9 @@ as before.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -19,12 +19,13 @@ from telco.catalog.model import Access, Direction, FairUse, Portion, Service, Se
 from telco.catalog.rates import Profile, Rate, Usage
 from telco.catalog.rating import portion, rate
 from telco.charging import rules, store
-from telco.charging.errors import ReportReusedError, SessionReusedError, UsageQuantityError
+from telco.charging.errors import ReportReusedError, SessionReusedError, UsageMomentError, UsageQuantityError
 from telco.charging.model import Grant, Result, UsageRequest
 from telco.charging.store import Session, SessionState
 from telco.db import outbox
 from telco.db.pool import Connection, Database
 from telco.kernel.clock import Clock
+from telco.kernel.ids import AccountRef
 from telco.kernel.money import Tiyn
 from telco.kernel.msisdn import Msisdn
 from telco.ledger import model as ledger_model
@@ -37,6 +38,10 @@ MOST_UNITS = MAX_QUANTITY
 """No report is larger than what the ledger takes, a petabyte; one that is, is a fault of the network's counter."""
 HOLD_GRACE = timedelta(minutes=5)
 """How much longer than a portion's validity its hold stands before the sweeper returns it."""
+REPORTED_WITHIN = timedelta(days=3 * 365)
+"""How late usage may be reported: as long as ended accounts are invoiced and watched. Contract: PSC-6.3.5"""
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far a partner's clock may be ahead of ours."""
 SILENT_FOR = timedelta(hours=2)
 """After so long without a report the network has probably forgotten a session."""
 USES = frozenset({Service.VOICE, Service.SMS, Service.DATA})
@@ -144,20 +149,23 @@ class Charging:
         await store.count_usage(self._database, session_id, seq, used, self._clock.now(), SessionState.CLOSED)
         return grant
 
-    async def event(self, request: UsageRequest) -> Grant:
-        """Charge something at once: a message, a content event, or usage that was reported afterwards.
+    async def event(self, request: UsageRequest, used_at: datetime | None = None) -> Grant:
+        """Charge something at once: a message, a content event, or, with `used_at`, usage that is reported afterwards.
 
         An event is known by its id within the subscriber's account; the same again is answered as before, also when it
         would be refused by now: whoever lost the answer must not drop what was paid for.
 
         Raises:
             UsageQuantityError: a negative or absurd quantity.
+            UsageMomentError: `used_at` lies in the future or too far back.
             ReportReusedError: the id was used for another event.
 
         Contract: PSC-3.1.1, PSC-3.2.5
         """
         quantity = request.requested or 1
         _check_quantity(quantity)
+        if used_at is not None:
+            return await self._late_event(request, quantity, used_at)
         subscriber = await self._subscribers.find(request.msisdn)
         if subscriber is None or subscriber.state is not SubscriptionState.ACTIVE:
             return Grant(Result.UNKNOWN_SUBSCRIBER)
@@ -168,19 +176,38 @@ class Charging:
                 return Grant(refused, label=found.label)
             await self._used(request, quantity)
             return Grant(Result.GRANTED, granted=quantity, label=found.label)
-        op = ledger_model.debit(
-            subscriber.account,
-            f"event:{request.request_id}",
-            Charge(*found.charge(quantity), fixed_tiyn=found.connection),
-            contra=found.revenue,
-            details=_details(request, found),
-            forced=not found.controlled,
-        )
+        op = _event(subscriber.account, request, found, quantity, _details(request, found), forced=not found.controlled)
         if refused is not None and not await self._ledger.knows(op.account, op.op_id):
             return Grant(refused, label=found.label)
         outcome = await self._ledger.submit(op)
         grant = _granted(outcome, found, asked=quantity, granted=quantity)
         await self._used(request, quantity if grant.given else 0)
+        return grant
+
+    async def _late_event(self, request: UsageRequest, quantity: int, used_at: datetime) -> Grant:
+        """Charge what had been used at a moment to whoever had the number then, whatever became of his contract since.
+
+        It has happened, so neither a suspension nor a limit nor want of money refuses it, and a debt may arise. It is
+        priced by the catalogue, plan and services of that moment, as if the plan's fee was paid, and posted now.
+
+        Contract: PSC-3.2.5, PSC-4.4, PSC-6.3.5, PSC-7.6
+        """
+        _check_moment(used_at, self._clock.now())
+        use = await self._subscribers.use_at(request.msisdn, used_at)
+        if use is None:
+            return Grant(Result.UNKNOWN_SUBSCRIBER)
+        profile = Profile(use.plan_code, use.plan_version, use.services, fee_paid=True)
+        found = rate(_usage(request), profile, self._catalogue(), used_at)
+        denied = rules.denial(found)
+        if denied is not None:
+            return Grant(denied, label=found.label)
+        grant = Grant(Result.GRANTED, granted=quantity, label=found.label)
+        if not rules.rateless(found):
+            details = {**_details(request, found), "used_at": used_at.astimezone(UTC).isoformat()}
+            op = _event(use.account, request, found, quantity, details, forced=True)
+            grant = _granted(await self._ledger.submit(op), found, asked=quantity, granted=quantity)
+        if request.service in USES:
+            await self._subscribers.silence.note_late_use(use.subscriber_id, used_at)
         return grant
 
     async def _used(self, request: UsageRequest, quantity: int) -> None:
@@ -234,22 +261,13 @@ class Charging:
         return Result.CLOSED_SESSION if session.state is SessionState.CLOSED else session
 
     def _rate(self, request: UsageRequest, subscriber: Subscriber) -> Rate:
-        usage = Usage(
-            request.service,
-            request.direction,
-            request.other,
-            request.visited,
-            None,
-            request.rating_group,
-            request.offer,
-        )
         profile = Profile(
             subscriber.plan_code,
             subscriber.plan_version,
             tuple(sorted(subscriber.services)),
             subscriber.plan_state is PlanState.ACTIVE,
         )
-        found = rate(usage, profile, self._catalogue(), self._clock.now())
+        found = rate(_usage(request), profile, self._catalogue(), self._clock.now())
         return rules.in_settlement(found, subscriber.settlement)
 
     def _fair_use(self, subscriber: Subscriber) -> FairUse | None:
@@ -374,6 +392,36 @@ class Charging:
 def _check_quantity(quantity: int) -> None:
     if not 0 <= quantity <= MOST_UNITS:
         raise UsageQuantityError(quantity=quantity, most=MOST_UNITS)
+
+
+def _check_moment(used_at: datetime, now: datetime) -> None:
+    if not now - REPORTED_WITHIN <= used_at <= now + CLOCKS_DIFFER:
+        raise UsageMomentError(used_at=used_at.isoformat(), days=REPORTED_WITHIN.days)
+
+
+def _usage(request: UsageRequest) -> Usage:
+    return Usage(
+        request.service, request.direction, request.other, request.visited, None, request.rating_group, request.offer
+    )
+
+
+def _event(
+    account: AccountRef,
+    request: UsageRequest,
+    found: Rate,
+    quantity: int,
+    details: Mapping[str, object],
+    *,
+    forced: bool,
+) -> Op:
+    return ledger_model.debit(
+        account,
+        f"event:{request.request_id}",
+        Charge(*found.charge(quantity), fixed_tiyn=found.connection),
+        contra=found.revenue,
+        details=details,
+        forced=forced,
+    )
 
 
 def _digest(request: UsageRequest) -> bytes:

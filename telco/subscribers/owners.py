@@ -39,6 +39,18 @@ class LatestUse:
     account: AccountRef
 
 
+@dataclass(frozen=True, slots=True)
+class PastUse:
+    """Who had a number at a moment, and on which conditions."""
+
+    subscriber_id: SubscriberId
+    account: AccountRef
+    plan_code: str
+    plan_version: int
+    services: tuple[str, ...]
+    """Codes of the additional services that were on, in their order."""
+
+
 async def owners(database: Database, accounts: Collection[AccountRef], now: datetime) -> dict[AccountRef, Owner]:
     """Read whose these accounts are; accounts that no number ever spent from are left out."""
     rows = await database.fetch(
@@ -57,6 +69,20 @@ async def last_use(database: Database, msisdn: Msisdn) -> LatestUse | None:
     """Find who used a number last; None for one that never had a user."""
     row = await database.fetchrow(_Q.last_owners, [msisdn])
     return None if row is None else LatestUse(SubscriberId(row["subscription_id"]), _account(row))
+
+
+async def use_at(database: Database, msisdn: Msisdn, at: datetime) -> PastUse | None:
+    """Find who had a number at a moment; None where nobody had it."""
+    row = await database.fetchrow(_Q.use_at, msisdn, at)
+    if row is None:
+        return None
+    return PastUse(
+        subscriber_id=SubscriberId(row["subscription_id"]),
+        account=_account(row),
+        plan_code=row["plan_code"],
+        plan_version=row["plan_version"],
+        services=tuple(sorted(row["services"])),
+    )
 
 
 async def accounts_of_company(database: Database, iin_bin: str) -> list[AccountRef]:

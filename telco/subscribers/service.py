@@ -53,7 +53,7 @@ from telco.subscribers.model import (
     SuspensionId,
 )
 from telco.subscribers.numbers import Numbers
-from telco.subscribers.owners import LatestUse, last_use
+from telco.subscribers.owners import LatestUse, PastUse, last_use, use_at
 from telco.subscribers.people import People
 from telco.subscribers.plans import Plans
 from telco.subscribers.services import Services
@@ -148,6 +148,13 @@ class Subscribers:
         if use is None:
             raise SubscriberUnknownError(subscriber=msisdn)
         return use
+
+    async def use_at(self, msisdn: Msisdn, at: datetime) -> PastUse | None:
+        """Say who had a number at a moment, also when his contract has ended since; None where nobody had it.
+
+        Contract: PSC-6.3.5
+        """
+        return await use_at(self._desk.db, msisdn, at)
 
     async def acceded_at(self, subscriber_id: SubscriberId) -> datetime:
         """When a subscriber acceded.

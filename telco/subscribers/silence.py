@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from telco.db import queries
 from telco.db.coalesce import Coalescer
@@ -68,6 +68,17 @@ class Silence:
         await self._writes.get((msisdn, today))
         if self._day == today:
             self._noted.add(msisdn)
+
+    async def note_late_use(self, subscriber_id: SubscriberId, at: datetime) -> None:
+        """Note that a subscriber had used his number at a moment that is reported later; ended contracts are left out.
+
+        Contract: PSC-6.3.4
+        """
+
+        async def body(conn: Connection) -> None:
+            await conn.execute(_Q.note_late_use, subscriber_id, self._desk.calendar.today(at))
+
+        await self._desk.db.transact("subscribers.note_late_use", body)
 
     async def _write(self, uses: Sequence[Use]) -> Mapping[Use, None]:
         async def body(conn: Connection) -> None:

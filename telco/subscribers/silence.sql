@@ -8,6 +8,13 @@ order by s.subscription_id
 on conflict (subscription_id) do update set used_on = excluded.used_on, warned_on = null
 where known.used_on < excluded.used_on;
 
+-- name: note_late_use
+-- A subscription had been used on a day that is reported later.
+insert into subscribers.last_use as known (subscription_id, used_on)
+select s.subscription_id, $2 from subscribers.subscription s where s.subscription_id = $1 and s.state <> 'ended'
+on conflict (subscription_id) do update set used_on = excluded.used_on, warned_on = null
+where known.used_on < excluded.used_on;
+
 -- name: last_use
 -- The last day of use of a number, and when its subscriber was warned.
 select used_on, warned_on from subscribers.last_use where subscription_id = $1;

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, timedelta
 
 import pytest
 
 from telco.billing.collection.model import DebtKind, DebtState
+from telco.catalog.model import Service
+from telco.charging.model import Result, UsageRequest
 from telco.db.outbox import OutboxEvent
 from telco.kernel.money import tenge
 from telco.subscribers.model import EndGround, Subscriber
@@ -37,6 +39,47 @@ async def test_roaming_found_after_the_end_is_claimed(office: Office, ground: En
     assert letters.rows == 1
     assert "5000.00" in letters.content
     assert "found" not in (await office.on(date(2026, 3, 7))).counts  # once
+
+
+@pytest.mark.clause("PSC-7.6", "PSC-6.3.5", "PSC-3.2.5")
+async def test_what_a_partner_reports_of_a_prepaid_number_that_ended_is_claimed(office: Office) -> None:
+    """Used an hour before the end, reported a month later: 3 messages at 39.00."""
+    subscriber = await office.world.subscriber("kcell-free", money="0")
+    used_at = office.world.clock.now()
+    office.world.clock.advance(timedelta(hours=1))
+    await office.world.subscribers.contracts.end(subscriber.subscriber_id, EndGround.REFUSAL, CLERK)
+    await office.world.outbox.drain()
+    await office.daily(date(2026, 4, 2))
+    await reported(office, subscriber, used_at, messages=3)
+    assert (await office.on(date(2026, 4, 3))).counts == {"found": 1}
+    debt = await office.debt(subscriber)
+    assert (debt.kind, debt.total) == (DebtKind.FOUND, tenge(117))
+
+
+@pytest.mark.clause("PSC-4.4", "PSC-6.3.5", "PSC-3.2.5")
+async def test_what_a_partner_reports_of_a_credit_number_that_ended_is_on_a_later_invoice(office: Office) -> None:
+    """Used on 19 April, reported on 10 June: on the invoice of the period that ends on 2 July."""
+    subscriber = await office.debtor()
+    await office.pay(subscriber, "8990")
+    await office.daily(date(2026, 4, 19))
+    used_at = office.world.clock.now()
+    await office.daily(date(2026, 4, 20))
+    await office.world.subscribers.contracts.end(subscriber.subscriber_id, EndGround.REFUSAL, CLERK)
+    await office.world.outbox.drain()
+    await office.daily(date(2026, 6, 10))
+    await reported(office, subscriber, used_at, messages=10)
+    assert await office.world.main(subscriber) < 0
+    await office.daily(date(2026, 7, 2))
+    [invoice, *_] = await office.world.invoicing.of_account(subscriber.account, 1)
+    assert (invoice.period_end, invoice.total) == (date(2026, 7, 2), tenge(390))
+
+
+async def reported(office: Office, subscriber: Subscriber, used_at: datetime, *, messages: int) -> None:
+    """A partner tells now of messages from Tajikistan, 39.00 each."""
+    request = UsageRequest(
+        "tap-1", subscriber.msisdn, Service.SMS, other="77051234567", visited="43601", requested=messages
+    )
+    assert (await office.world.charging.event(request, used_at)).result is Result.GRANTED
 
 
 @pytest.mark.clause("PSC-7.6", "PSC-5.4")
