@@ -20,9 +20,11 @@ cross join lateral (
 
 -- name: use_at
 -- Who had a number at a moment, with the plan and the services of that moment, whether or not the contract has ended
--- since. A plan was the one that the first change after the moment left; without such a change it is the present one.
-select s.subscription_id, s.shard, s.account_id, coalesce(c.from_plan, s.plan_code) as plan_code,
-       coalesce(c.from_version, s.plan_version) as plan_version,
+-- since or the subscription passed to somebody else. A plan was the one that the holder's first change after the moment
+-- left; without such a change it is his last one.
+select s.subscription_id, coalesce(n.shard, s.shard) as shard, coalesce(n.account_id, s.account_id) as account_id,
+       coalesce(c.from_plan, n.plan_code, s.plan_code) as plan_code,
+       coalesce(c.from_version, n.plan_version, s.plan_version) as plan_version,
        array(select distinct v.code from subscribers.service v
              where v.subscription_id = s.subscription_id and v.state <> 'awaiting_payment' and v.switched_on_at <= $2
                and (v.switched_off_at is null or v.switched_off_at > $2)
@@ -32,6 +34,7 @@ join subscribers.subscription s using (subscription_id)
 left join lateral (
     select p.from_plan, p.from_version from subscribers.plan_change p
     where p.subscription_id = n.subscription_id and p.state = 'done' and p.effective_at > $2
+      and (n.passed_at is null or p.effective_at < n.passed_at)
     order by p.effective_at, p.change_id limit 1) c on true
 where n.msisdn = $1 and n.from_at <= $2 and (n.until_at is null or n.until_at > $2);
 

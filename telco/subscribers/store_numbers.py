@@ -27,6 +27,7 @@ from telco.subscribers.model import (
     SimKind,
     SimState,
     SimUse,
+    Subscription,
 )
 from telco.subscribers.store import Q
 
@@ -110,6 +111,21 @@ async def open_number(
 
 async def close_number(conn: Connection, msisdn: Msisdn, now: datetime) -> None:
     await conn.execute(Q.close_number_history, msisdn, now)
+
+
+async def pass_on(conn: Connection, old: Subscription, now: datetime) -> None:
+    """A subscription has another holder from now on; the account and plan of the old one stay with his time."""
+    account = old.account
+    await conn.execute(
+        Q.pass_numbers_on,
+        old.subscriber_id,
+        now,
+        account.shard,
+        account.account_id,
+        old.plan_code,
+        old.plan_version,
+    )
+    await open_number(conn, old.subscriber_id, old.msisdn, now, "re-registration")
 
 
 async def number_history(conn: Connection, subscriber_id: SubscriberId) -> list[NumberUse]:

@@ -19,12 +19,21 @@ from telco.kernel.clock import ManualClock
 from telco.kernel.money import tenge
 from telco.kernel.msisdn import Msisdn
 from telco.subscribers import jobs
-from telco.subscribers.model import ChangeTime, EndGround, Ground, Scope, Subscriber
+from telco.subscribers.model import (
+    ChangeTime,
+    EndGround,
+    Ground,
+    PartyData,
+    PartyKind,
+    RegistrationSheet,
+    Scope,
+    Subscriber,
+)
 from telco.web.staff import Role
 from tests.charging.test_credit import at_limit
 from tests.web import conftest as web
 from tests.web.conftest import redis_client, service
-from tests.world import CLERK, World
+from tests.world import CLERK, World, iin
 
 __all__ = ["redis_client", "service"]
 
@@ -168,6 +177,60 @@ async def taken_over(world: World, msisdn: Msisdn) -> Subscriber:
     other = await world.subscriber(money="0")
     await world.subscribers.change_number(other.subscriber_id, CLERK, msisdn=msisdn)
     return await world.subscribers.get(msisdn)
+
+
+@pytest.mark.clause("PSC-3.1.5.9", "PSC-6.3.5")
+async def test_after_re_registration_usage_of_before_is_the_former_holders(world: World) -> None:
+    """Another number on the second day, another plan on the third; on the fourth the number passed to somebody else."""
+    former = await world.subscriber("kcell-start", money="2990")
+    days = [world.clock.now() + DAY * (number + 0.5) for number in range(6)]
+    second = Msisdn("77019999999")
+    await world.subscribers.numbers.add([second], "ordinary", CLERK)
+    world.clock.advance(DAY)
+    await world.subscribers.change_number(former.subscriber_id, CLERK, msisdn=second)
+    world.clock.advance(DAY)
+    await plan_changed(world, former, "kcell-free")
+    world.clock.advance(DAY)
+    heir = await passed_on(world, former)
+    world.clock.advance(DAY)
+    await plan_changed(world, heir, "kcell-unlim")
+    world.clock.advance(2 * DAY)
+    uses = [
+        await world.subscribers.use_at(msisdn, at)
+        for msisdn, at in zip([former.msisdn, *[second] * 5], days, strict=True)
+    ]
+    assert [(use.account, use.plan_code) for use in uses if use is not None] == [
+        (former.account, "kcell-start"),
+        (former.account, "kcell-start"),
+        (former.account, "kcell-free"),
+        (heir.account, "activ-simple"),
+        (heir.account, "kcell-unlim"),
+        (heir.account, "kcell-unlim"),
+    ]
+    before = await world.main(former), await world.main(heir)
+    assert (await world.charging.event(sms(former), days[0])).cost == tenge(39)
+    assert (await world.charging.event(sms(heir, "tap-2"), days[2])).cost == tenge(39)
+    assert (await world.charging.event(sms(heir, "tap-3"), days[3])).cost == tenge(39)
+    assert (await world.main(former), await world.main(heir)) == (before[0] - tenge(78), before[1] - tenge(39))
+
+
+async def plan_changed(world: World, subscriber: Subscriber, plan: str) -> None:
+    quote = await world.subscribers.quote_plan(subscriber.subscriber_id, plan, ChangeTime.NOW, CLERK)
+    await world.subscribers.change_plan(quote, CLERK)
+
+
+async def passed_on(world: World, former: Subscriber) -> Subscriber:
+    """Somebody else signs for the number."""
+    sheet = RegistrationSheet(
+        request_id="passes",
+        party=PartyData(PartyKind.PERSON, iin(77), "Бауыржан Омаров", "Алматы, Абай 2", "b@example.kz", "77011112244"),
+        plan_code="activ-simple",
+        language=former.language,
+        origin=CLERK,
+        initial_payment=tenge(10_000),
+    )
+    passed = await world.subscribers.accession.re_register(former.subscriber_id, sheet)
+    return await world.subscribers.get(passed.msisdn)
 
 
 @pytest.mark.clause("PSC-2.5")
