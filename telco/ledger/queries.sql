@@ -58,6 +58,12 @@ order by b.shard, b.account_id, bucket_no = 0 desc, unit, priority, valid_until,
 -- Whether an account has an operation of this id.
 select exists (select from ledger.operation where shard = $1 and account_id = $2 and op_id = $3);
 
+-- name: taken
+-- What operations whose ids begin with $3 and a colon took, and how much of it the main balance paid.
+select coalesce(sum(cost), 0)::bigint as cost, coalesce(-sum(moved), 0)::bigint as main
+from ledger.operation
+where shard = $1 and account_id = $2 and op_id > $3 || ':' and op_id < $3 || ';' and status = 0;
+
 -- name: statement
 -- The account's newest operations that went through, of the kinds asked for, following each to the one before it.
 with recursive walk as (

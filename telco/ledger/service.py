@@ -15,6 +15,7 @@ from telco.db.coalesce import Coalescer
 from telco.db.pool import Connection, Database, Record
 from telco.kernel.clock import Clock
 from telco.kernel.ids import AccountId, AccountRef, uuid7
+from telco.kernel.money import Tiyn
 from telco.kernel.units import Unit
 from telco.ledger import model
 from telco.ledger.batch import outcomes
@@ -213,6 +214,12 @@ class Ledger:
         """Whether an account has an operation of this id, taken or refused: the same again gets its first result."""
         known: bool = await self._database.fetchval(_Q.knows, account.shard, account.account_id, op_id)
         return known
+
+    async def taken(self, connection: Connection, account: AccountRef, stem: str) -> tuple[Tiyn, Tiyn]:
+        """What the operations took whose ids begin with `stem` and a colon: in all, and from the main balance."""
+        row = await connection.fetchrow(_Q.taken, *account, stem)
+        assert row is not None
+        return Tiyn(row["cost"]), Tiyn(row["main"])
 
     async def statement(
         self, account: AccountRef, limit: int, kinds: Iterable[Kind] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from telco.catalog.catalogue import Catalogue
 from telco.catalog.model import Audience, Plan, Settlement
@@ -140,7 +140,7 @@ class Plans:
             if active and subscription.next_fee_at is not None:
                 volumes_end = True
                 old = catalogue.plan_version(subscription.plan_code, subscription.plan_version)
-                refund = periods.unused_fee(old, subscription.period_anchor, subscription.period_index, work.today)
+                refund = await self._unused(work, subscription, old, work.today)
         unfit = await self._fees.unfit_services(work.conn, subscription.subscriber_id, plan, work.now)
         return PlanQuote(
             subscriber_id=subscription.subscriber_id,
@@ -199,6 +199,20 @@ class Plans:
         if fee_op is not None:
             outcome = await money.carry_out(self._desk.ledger, work, fee_op, due.amount)
         await self._fees.mark(work.conn, due, outcome, work.now)
+
+    async def _unused(self, work: Work, subscription: Subscription, old: Plan, last_day: date) -> Tiyn:
+        """What comes back of the running period's fee: of the days after `last_day`, what money paid.
+
+        What bonuses paid of the fee is not paid out.
+
+        Contract: PSC-1.1.2, PSC-3.1.9
+        """
+        unused = periods.unused_fee(old, subscription.period_anchor, subscription.period_index, last_day)
+        if unused == 0:
+            return unused
+        stem = f"plan:{subscription.subscriber_id}:{old.code}.{old.version}:{subscription.period_start.isoformat()}"
+        cost, main = await self._desk.ledger.taken(work.conn, subscription.account, stem)
+        return Tiyn(unused * main // cost) if cost else unused
 
     async def _settle_old(self, work: Work, subscription: Subscription, quote: PlanQuote, change_id: int) -> None:
         """Give back what the unused days of the old plan have cost, and take back its volumes, as quoted."""
@@ -283,7 +297,7 @@ class Plans:
         else:
             assert old.successor is not None  # a plan without one has no end (`set_plan`)
             plan = catalogue.plan(old.successor, ended_at)
-        quote = self._lapsed(subscription, old, plan, ended_at)
+        quote = await self._lapsed(work, subscription, old, plan, ended_at)
         await work.conn.fetch(store.Q.cancel_plan_change, subscription.subscriber_id)
         change_id = await store_services.add_plan_change(
             work.conn, subscription, quote, now=work.now, author=work.origin.author, waiting=False
@@ -295,13 +309,15 @@ class Plans:
             work.conn, subscription.subscriber_id, subscription.msisdn, subscription.language, plan, work.now
         )
 
-    def _lapsed(self, subscription: Subscription, old: Plan, plan: Plan, ended_at: datetime) -> PlanQuote:
+    async def _lapsed(
+        self, work: Work, subscription: Subscription, old: Plan, plan: Plan, ended_at: datetime
+    ) -> PlanQuote:
         """What the end of a promotional plan costs and gives back."""
         cut = subscription.plan_state is PlanState.ACTIVE and (subscription.next_fee_at or ended_at) > ended_at
         last_day = self._desk.calendar.today(ended_at - timedelta(microseconds=1))
         refund = Tiyn(0)
         if cut:
-            refund = periods.unused_fee(old, subscription.period_anchor, subscription.period_index, last_day)
+            refund = await self._unused(work, subscription, old, last_day)
         return PlanQuote(
             subscriber_id=subscription.subscriber_id,
             from_plan=old.code,

@@ -141,6 +141,25 @@ async def test_bonuses_are_no_money_for_roaming(world: World) -> None:
     assert await world.left(one, "bonus") == tenge(480)
 
 
+async def test_what_bonuses_paid_of_a_fee_is_not_paid_out_with_its_unused_days(world: World) -> None:
+    """A week whose fee bonuses paid in part, and the same week paid by money alone, are given up after two days."""
+    one, other = await with_bonuses(world, "2000"), await world.subscriber(money="2000")
+    plans, main = world.subscribers.plans, await world.main(one)
+    for subscriber in (one, other):
+        week = await plans.quote(subscriber.subscriber_id, "activ-week", ChangeTime.NOW, CLERK)
+        await plans.change(week, CLERK)
+    by_money = main - await world.main(one)
+    assert 0 < by_money <= week.fee - tenge(500)
+    world.clock.advance(timedelta(days=1))
+    mixed, whole = [await plans.quote(s.subscriber_id, "kcell-free", ChangeTime.NOW, CLERK) for s in (one, other)]
+    assert mixed.refund == whole.refund * by_money // week.fee
+    await plans.change(mixed, CLERK)
+    assert await world.main(one) == main - by_money + mixed.refund
+    world.clock.advance(timedelta(days=1))
+    await world.bonuses.run()
+    assert await audit(world.database) == []
+
+
 async def test_what_bonuses_pay_earns_none(world: World) -> None:
     one = await with_bonuses(world, "0")
     await sms(world, one, 10)
