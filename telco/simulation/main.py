@@ -41,12 +41,15 @@ def run(*, scenario: Scenario, days: int, directory: Path, fresh: bool) -> int:
         print(f"telco simulate: {directory} holds a run with {other}; add --fresh to throw it away", file=sys.stderr)
     except HomeInUseError as error:
         print(f"telco simulate: {error}", file=sys.stderr)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         print("\nstopped; the same command goes on from here", file=sys.stderr)
     return EXIT_USAGE
 
 
 async def _run(scenario: Scenario, days: int, database_url: str, redis_url: str, directory: Path) -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # an exception could end any other task
     async with opened(database_url, redis_url) as (app, clock):
         memory.settle()
         progress = ProgressBar(days, sys.stdout)

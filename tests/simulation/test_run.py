@@ -15,7 +15,9 @@ from telco.kernel.clock import ManualClock
 from telco.simulation import report
 from telco.simulation.engine import OtherRunError, Simulation
 from telco.simulation.home import opened
+from telco.simulation.main import EXIT_USAGE
 from telco.simulation.model import Scenario
+from tests.acceptance.operator import environment, spawn
 from tests.simulation.conftest import SMALL
 
 DAYS = 45
@@ -50,6 +52,22 @@ async def test_a_run_killed_again_and_again_ends_the_same(
         assert 1 < progress.day < days
         assert await killed.run(days) == []
         assert await _digests(app.database) == await _digests(service[0].database)
+
+
+async def test_sigterm_stops_a_run_at_work_and_its_servers(tmp_path: Path) -> None:
+    scenario = ("--subscribers", "12", "--days", "3000", "--home", str(tmp_path))
+    process = await spawn("simulate", *scenario, env=environment())
+    assert process.stdout is not None
+    async with asyncio.timeout(100):
+        while b"2026-01-31" not in await process.stdout.readline():
+            continue
+        process.terminate()
+        output = await process.stdout.read()
+    assert (await process.wait(), output.decode().split("\n")[-2:]) == (
+        EXIT_USAGE,
+        ["stopped; the same command goes on from here", ""],
+    )
+    assert not (tmp_path / "postgres" / "postmaster.pid").exists()
 
 
 async def _killed(database_url: str, redis_url: str, days: int, looks: int) -> int:
