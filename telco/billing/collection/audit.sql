@@ -40,7 +40,7 @@ from collection.debt d
 cross join lateral (
     select value from collection.term where name = 'penalty_cap_ppm' and valid_from <= d.due_on
     order by valid_from desc limit 1) as cap
-where d.penalty_tiyn > round((d.total_tiyn - d.penalty_part_tiyn) * cap.value / 1000000.0)
+where d.penalty_tiyn > (d.total_tiyn - d.penalty_part_tiyn) * cap.value / 1000000.0
   and $1::date is not null order by d.debt_id limit $2;
 
 -- name: handed_over_disputed

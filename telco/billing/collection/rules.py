@@ -197,7 +197,7 @@ def capped_on(due_on: date, terms: Terms) -> date:
 
 
 def penalty(debt: Debt, changes: Sequence[Change], through: date, terms: Terms) -> Tiyn:
-    """The penalty of a debt for its days late up to and with `through`, in tiyn, rounded half up once.
+    """The penalty of a debt for its days late up to and with `through`, in tiyn, rounded half up once, at most 10 %.
 
     Each day after the due date bears 0.1 % of what is unpaid when the day begins, so a payment changes the base from
     the day after it, and the day of payment still counts. Every tiyn bears at most 10 %, which 100 days reach. What
@@ -216,7 +216,8 @@ def penalty(debt: Debt, changes: Sequence[Change], through: date, terms: Terms) 
         rate = rate_ppm((end - debt.due_on).days, terms) - rate_ppm((begin - debt.due_on).days, terms)
         micro += base(debt, changes, begin) * rate
         begin = end
-    return Tiyn(div_half_up(micro, PPM))
+    most = (debt.total - debt.penalty_part) * terms.penalty_cap_ppm // PPM
+    return Tiyn(min(div_half_up(micro, PPM), max(most, 0)))
 
 
 def base(debt: Debt, changes: Iterable[Change], day: date) -> int:
