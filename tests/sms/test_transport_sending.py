@@ -117,7 +117,8 @@ async def test_a_temporary_refusal_is_tried_again(database: Database, clock: Man
         await bench.until("select attempts from sms.outbound where state = 'queued'", 1)
         clock.advance(timedelta(seconds=1))
         assert await bench.phones.texts(1) == ["heard hello"]
-        await bench.until("select attempts from sms.outbound where state = 'accepted'", 2)
+        # one more for each time that the link is not there for a moment
+        await bench.until("select attempts >= 2 from sms.outbound where state = 'accepted'", True)
 
 
 @pytest.mark.parametrize("status", [Status.RINVDSTADR, Status.RSUBMITFAIL, Status.RX_P_APPN, 0x0444])
