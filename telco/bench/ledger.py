@@ -54,7 +54,7 @@ class Sizes:
 
 
 FULL = Sizes(many=1_000_000, varied=250_000, rounds=5, seconds=6, warm_up=8, singles=3_000)
-QUICK = Sizes(many=100_000, varied=20_000, rounds=2, seconds=1, warm_up=0.6, singles=400)
+QUICK = Sizes(many=50_000, varied=10_000, rounds=2, seconds=0.7, warm_up=0.4, singles=1_500)
 
 
 async def run(quick: bool) -> list[Row]:
