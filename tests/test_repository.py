@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -40,6 +41,15 @@ def compose(root: Path) -> dict[str, Any]:
 
 def pins(root: Path, lock: str) -> dict[str, str]:
     return {match[1]: match[2] for match in _PIN.finditer((root / lock).read_text("utf-8"))}
+
+
+def test_everything_kept_is_text(root: Path) -> None:
+    """What can be made or installed (a wheel, a picture, a PDF) has no place in the repository."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a checkout that git reads")
+    kept = [root / name for name in listed.stdout.split("\0") if (root / name).is_file()]
+    assert [path.name for path in kept if b"\0" in path.read_bytes()] == []
 
 
 @pytest.mark.parametrize("lock", LOCKS)
