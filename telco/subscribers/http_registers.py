@@ -27,6 +27,7 @@ _STOCK = {Role.SUPERVISOR}
 def register_routes(api: Api, subscribers: Subscribers) -> None:
     """Declare the routes of the registers."""
     _numbers(api, subscribers)
+    _reservations(api, subscribers)
     _sims(api, subscribers)
     _editions(api, subscribers)
     _applications(api, subscribers)
@@ -48,14 +49,6 @@ def _numbers(api: Api, subscribers: Subscribers) -> None:
         """Known numbers stay as they are."""
         ground = origin(request, "numbers received")
         return s.AddedOut(added=await subscribers.numbers.add(body.msisdns, body.category, ground))
-
-    async def reserve(request: ApiRequest, msisdn: MsisdnText, body: s.ReservationIn) -> s.ReservationOut:
-        """The same holder again prolongs the reservation."""
-        ground = origin(request, f"for {body.holder}")
-        return s.ReservationOut(reserved_until=await subscribers.numbers.reserve(msisdn, body.holder, ground))
-
-    async def unreserve(request: ApiRequest, msisdn: MsisdnText, holder: Holder) -> None:
-        await subscribers.numbers.unreserve(msisdn, holder, origin(request, f"for {holder}"))
 
     async def price(request: ApiRequest, category: Category, body: s.CategoryPriceIn) -> None:
         """Holds for numbers given from now on."""
@@ -95,6 +88,18 @@ def _numbers(api: Api, subscribers: Subscribers) -> None:
         summary="Put numbers into the pool",
         tags=tags,
     )(add)
+
+
+def _reservations(api: Api, subscribers: Subscribers) -> None:
+    async def reserve(request: ApiRequest, msisdn: MsisdnText, body: s.ReservationIn) -> s.ReservationOut:
+        """The same holder again prolongs the reservation."""
+        ground = origin(request, f"for {body.holder}")
+        return s.ReservationOut(reserved_until=await subscribers.numbers.reserve(msisdn, body.holder, ground))
+
+    async def unreserve(request: ApiRequest, msisdn: MsisdnText, holder: Holder) -> None:
+        await subscribers.numbers.unreserve(msisdn, holder, origin(request, f"for {holder}"))
+
+    tags = ["Numbers"]
     api.put(
         "/v1/numbers/{msisdn}/reservation",
         roles=CLERKS,
