@@ -31,6 +31,7 @@ from telco.billing.documents import jobs as documents_jobs
 from telco.billing.documents.desk import DocumentDesk
 from telco.billing.documents.einvoice import EInvoiceSystem
 from telco.billing.documents.esf_soap import EsfSoap, HttpSigner
+from telco.billing.documents.mail import DocumentMail
 from telco.billing.documents.refund_orders import RefundOrders
 from telco.billing.fees import FeeRunner
 from telco.billing.instalments import http as instalments_http
@@ -291,6 +292,7 @@ class App:
         self.outbox.subscribe("billing.invoice_lowered", self.documents.duties.on_invoice_lowered)
         refund_orders = RefundOrders(self.database, self.calendar, self.documents.documents, self.ways_out.refunds)
         self.outbox.subscribe("refunds.ordered", refund_orders.on_ordered)
+        DocumentMail(self.database, self.translator, self.documents.documents, self.email).subscribe_to(self.outbox)
         DebtMail(self.database, self.translator, self.email).subscribe_to(self.outbox)
         self.notices.subscribe_to(self.outbox)
         self.bonuses.membership.subscribe_to(self.outbox)

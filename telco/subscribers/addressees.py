@@ -7,6 +7,7 @@ from datetime import datetime
 
 from telco.db import queries
 from telco.db.pool import Connection
+from telco.kernel.i18n import Language
 from telco.kernel.ids import AccountId, AccountRef, ContractId, PartyId
 from telco.kernel.msisdn import Msisdn
 from telco.subscribers.model import PartyData, PartyKind
@@ -16,7 +17,7 @@ _Q = queries.load("telco.subscribers", "addressees.sql")
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """The contract and party of a personal account, and its first number unless all passed to others."""
+    """The contract and party of a personal account, its first number unless all passed to others, and its language."""
 
     account: AccountRef
     contract_id: ContractId
@@ -24,6 +25,7 @@ class Addressee:
     party_id: PartyId
     party: PartyData
     msisdn: Msisdn | None
+    language: Language
 
 
 async def addressee(connection: Connection, account: AccountRef) -> Addressee | None:
@@ -45,6 +47,7 @@ async def addressee(connection: Connection, account: AccountRef) -> Addressee | 
             row["contact_phone"],
         ),
         None if row["msisdn"] is None else Msisdn(row["msisdn"]),
+        Language(row["language"] or Language.RU),
     )
 
 

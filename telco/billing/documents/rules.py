@@ -28,6 +28,9 @@ SERIES: Mapping[Kind, str] = {
 """The series of each kind: three letters, for two are a brand's invoices. Invoices and credit notes have numbers of
 their own; ICR is of invoices' corrections."""
 
+GIVEN = frozenset({Kind.INVOICE, Kind.CREDIT_NOTE, Kind.ACT})
+"""What a company is given to read: an e-invoice is for the state's system, and says what its act says."""
+
 ACT_TERM_DAYS = 20
 """Calendar days after the services were given."""
 REFUND_TERM_DAYS = 30

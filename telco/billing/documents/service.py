@@ -45,7 +45,7 @@ from telco.billing.documents.pdf.layouts import to_pdf
 from telco.billing.documents.store import Q
 from telco.billing.invoicing import credit_notes
 from telco.billing.invoicing.model import CreditNoteId, InvoiceId
-from telco.db import audit
+from telco.db import audit, outbox
 from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
@@ -53,6 +53,8 @@ from telco.kernel.i18n import Language, Translator
 from telco.kernel.ids import AccountId, AccountRef, ContractId
 
 SYSTEM = "system:documents"
+ISSUED = "documents.issued"
+"""The event of what a company has to be given."""
 
 log = structlog.get_logger(__name__)
 
@@ -302,7 +304,7 @@ class Documents:
         return await self._write(connection, await make(connection, source), actor)
 
     async def _write(self, connection: Connection, draft: Draft, actor: str) -> Issued:
-        """Give a draft its number and write it; a company's invoice or act is queued for the state's system as well."""
+        """Number a draft and write it; a company's is queued for the state's system, and leaves by e-mail, as well."""
         now = self._clock.now()
         number, place = draft.number, None
         if number is None:
@@ -316,6 +318,8 @@ class Documents:
         )
         if goes_to_the_state(document):
             await connection.execute(Q.queue_einvoice, document_id, now)
+        if document.kind in rules.GIVEN and document.buyer.kind is BuyerKind.COMPANY:
+            await outbox.emit(connection, ISSUED, f"document:{document_id}", {"document_id": document_id}, at=now)
         row = await connection.fetchrow(Q.document, document_id)
         assert row is not None
         return store.issued_of(row)

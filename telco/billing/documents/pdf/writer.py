@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 
-from telco.billing.documents.model import BuyerKind, Document, Kind
+from telco.billing.documents.model import BuyerKind, Document, Kind, Reference
 from telco.billing.documents.pdf import style
 from telco.billing.documents.pdf.sheet import (
     BODY,
@@ -46,6 +46,19 @@ _TITLES: Mapping[Kind, str] = {
 }
 
 
+def title_of(document: Document) -> Text:
+    """Name a document, as its reader does."""
+    return Text(_TITLES[document.kind], number=document.number)
+
+
+def about_earlier(kind: Kind, earlier: Reference, day: str) -> Text:
+    """Say which earlier document, of a day, one of a kind is about, and why."""
+    about = {"number": earlier.number, "day": day, "reason": earlier.reason}
+    if kind is Kind.CREDIT_NOTE:
+        return Text("Lowers invoice No. {number} dated {day}. Reason: {reason}", **about)
+    return Text("Corrects and replaces No. {number} dated {day}. Reason: {reason}", **about)
+
+
 class Writer:
     """Writes the parts that documents share, and knows the language."""
 
@@ -54,7 +67,7 @@ class Writer:
         self.language = language
         self._translator = translator
         self._sha256 = sha256
-        self.title = self.say(Text(_TITLES[document.kind], number=document.number))
+        self.title = self.say(title_of(document))
         self.sheet = Sheet(
             title=self.title,
             language=language,
@@ -85,11 +98,7 @@ class Writer:
         sheet.paragraph(self.title, TITLE, after=0.8)
         sheet.paragraph(self.say(Text("dated {day}", day=self.day(document.issued_on))), SUBTITLE, after=1.6)
         if document.corrects is not None:
-            earlier = document.corrects
-            about = {"number": earlier.number, "day": self.day(earlier.issued_on), "reason": earlier.reason}
-            text = Text("Corrects and replaces No. {number} dated {day}. Reason: {reason}", **about)
-            if document.kind is Kind.CREDIT_NOTE:
-                text = Text("Lowers invoice No. {number} dated {day}. Reason: {reason}", **about)
+            text = about_earlier(document.kind, document.corrects, self.day(document.corrects.issued_on))
             sheet.paragraph(self.say(text), STRONG, after=1.6)
         sheet.rule(sheet.y, Ink.STRONG, weight=0.5)
         sheet.skip(4)
