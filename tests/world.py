@@ -180,6 +180,22 @@ class World:
         assert found is not None
         return found
 
+    async def pass_on(self, former: Subscriber, plan: str = "activ-simple") -> Subscriber:
+        """Let somebody else sign for the number, and return him."""
+        serial = next(self._serials)
+        sheet = RegistrationSheet(
+            request_id=f"sheet-{serial}",
+            party=PartyData(
+                PartyKind.PERSON, iin(serial), "Бауыржан Омаров", "Алматы, Абай 2", "b@example.kz", "77011112244"
+            ),
+            plan_code=plan,
+            language=former.language,
+            origin=CLERK,
+            initial_payment=tenge(10_000),
+        )
+        passed = await self.subscribers.accession.re_register(former.subscriber_id, sheet)
+        return await self.subscribers.get(passed.msisdn)
+
     async def again(self, subscriber: Subscriber) -> Subscriber:
         """Read the subscriber as he is now."""
         return await self.subscribers.get(subscriber.msisdn)

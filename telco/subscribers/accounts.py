@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from telco.catalog.model import Settlement
 from telco.db import outbox, queries
 from telco.db.pool import Connection, Record
 from telco.kernel.i18n import Language
-from telco.kernel.ids import AccountId, AccountRef, ContractId, PartyId, SubscriberId
+from telco.kernel.ids import AccountId, AccountRef, ContractId, SubscriberId
 from telco.kernel.msisdn import Msisdn
 from telco.subscribers import rules, store
 from telco.subscribers.contracts import end_subscription
@@ -25,27 +23,22 @@ _Q = queries.load("telco.subscribers", "accounts.sql")
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who answers for a personal account: through its oldest number in use, or through the last that ended."""
+    """Who answers for a personal account: the party of its contract, also when its numbers ended or went elsewhere."""
 
     account: AccountRef
-    subscriber_id: SubscriberId
     contract_id: ContractId
-    party_id: PartyId
     party_kind: PartyKind
-    msisdn: Msisdn
-    language: Language
-    settlement: Settlement
-    ended_at: datetime | None
-    end_ground: EndGround | None
     iin_bin: str
     full_name: str
     postal_address: str | None
     email: str | None
     contact_phone: str | None
-
-    @property
-    def in_use(self) -> bool:
-        return self.ended_at is None
+    subscriber_id: SubscriberId | None
+    """Its oldest number in use or the last that was; None where all went to other accounts of the contract."""
+    msisdn: Msisdn | None
+    language: Language
+    in_use: bool
+    """Whether a number spends from it. The last that did may have another holder by now: nothing is told to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +136,7 @@ class Accounts:
         return [SubscriberId(row["subscription_id"]) for row in rows]
 
     async def holders(self, conn: Connection, accounts: Sequence[AccountRef]) -> dict[AccountRef, Holder]:
-        """Read who answers for accounts; the caller writes the audit row where a person looks at it."""
+        """Read who answers for each of the accounts; the caller writes the audit row where a person looks at it."""
         rows = await conn.fetch(
             _Q.holders, [account.shard for account in accounts], [account.account_id for account in accounts]
         )
@@ -170,19 +163,16 @@ def _event(topic: str, row: Record, payload: dict[str, object]) -> tuple[str, st
 
 def _holder(row: Record) -> Holder:
     return Holder(
-        AccountRef(row["shard"], AccountId(row["account_id"])),
-        SubscriberId(row["subscription_id"]),
-        ContractId(row["contract_id"]),
-        PartyId(row["party_id"]),
-        PartyKind(row["party_kind"]),
-        Msisdn(row["msisdn"]),
-        Language(row["language"]),
-        Settlement(row["settlement"]),
-        row["ended_at"],
-        None if row["end_ground"] is None else EndGround(row["end_ground"]),
-        row["iin_bin"],
-        row["full_name"],
-        row["postal_address"],
-        row["email"],
-        row["contact_phone"],
+        account=AccountRef(row["shard"], AccountId(row["account_id"])),
+        contract_id=ContractId(row["contract_id"]),
+        party_kind=PartyKind(row["party_kind"]),
+        iin_bin=row["iin_bin"],
+        full_name=row["full_name"],
+        postal_address=row["postal_address"],
+        email=row["email"],
+        contact_phone=row["contact_phone"],
+        subscriber_id=None if row["subscription_id"] is None else SubscriberId(row["subscription_id"]),
+        msisdn=None if row["msisdn"] is None else Msisdn(row["msisdn"]),
+        language=Language(row["language"] or Language.RU),
+        in_use=bool(row["in_use"]),
     )

@@ -36,15 +36,16 @@ select subscription_id from subscribers.subscription
 where shard = $1 and account_id = $2 and state <> 'ended' order by subscription_id;
 
 -- name: holders
--- Who answers for accounts: of each the oldest number in use, or the last that ended, and its party.
-select distinct on (s.shard, s.account_id)
-       s.shard, s.account_id, s.subscription_id, s.contract_id, s.party_id, s.party_kind, s.msisdn, s.language, s.state,
-       s.settlement, s.ended_at, s.end_ground,
-       p.iin_bin, p.full_name, p.postal_address, p.email, p.contact_phone
+-- Who answers for accounts: the party of each one's contract, with its oldest number in use or the last that was.
+select a.shard, a.account_id, a.contract_id, p.kind as party_kind, p.iin_bin, p.full_name, p.postal_address, p.email,
+       p.contact_phone, n.subscription_id, n.msisdn, n.language, n.in_use
 from unnest($1::smallint[], $2::bigint[]) as w (shard, account_id)
-join subscribers.subscription s using (shard, account_id)
+join subscribers.personal_account a using (shard, account_id)
+join subscribers.contract c using (contract_id)
 join subscribers.party p using (party_id)
-order by s.shard, s.account_id, (s.state = 'ended'), s.ended_at desc nulls last, s.subscription_id;
+left join lateral (
+    select * from subscribers.account_number n where n.shard = a.shard and n.account_id = a.account_id
+    order by n.in_use desc, n.ended_at desc, n.subscription_id limit 1) n on true;
 
 -- name: open_on_ground
 -- Suspensions of numbers in use that are in force on a ground, from beyond an id.

@@ -25,7 +25,7 @@ class Owner:
     contract_id: ContractId
     party_id: PartyId
     subscriber_id: SubscriberId
-    """The first subscription in use that spends from it; without one, the last that did."""
+    """The first subscription in use that spends from it; without one, the last that did, maybe another's by now."""
     msisdn: Msisdn
     in_use: bool
     """Some number still spends from it."""
@@ -52,7 +52,7 @@ class PastUse:
 
 
 async def owners(database: Database, accounts: Collection[AccountRef], now: datetime) -> dict[AccountRef, Owner]:
-    """Read whose these accounts are; accounts that no number ever spent from are left out."""
+    """Read whose these accounts are; those from which no number spends and none ended or passed on are left out."""
     rows = await database.fetch(
         _Q.owners, [account.shard for account in accounts], [account.account_id for account in accounts], now
     )

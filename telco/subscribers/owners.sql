@@ -5,9 +5,9 @@ from unnest($1::smallint[], $2::bigint[]) as wanted (shard, account_id)
 join subscribers.personal_account a using (shard, account_id)
 join subscribers.contract c using (contract_id)
 cross join lateral (
-    select s.subscription_id, s.msisdn, s.state <> 'ended' and (s.stop_at is null or s.stop_at > $3) as in_use
-    from subscribers.subscription s where s.shard = a.shard and s.account_id = a.account_id
-    order by 3 desc, case when s.state = 'ended' then -s.subscription_id else s.subscription_id end limit 1) s;
+    select s.subscription_id, s.msisdn, s.in_use and (s.stop_at is null or s.stop_at > $3) as in_use
+    from subscribers.account_number s where s.shard = a.shard and s.account_id = a.account_id
+    order by 3 desc, case when s.in_use then s.subscription_id else -s.subscription_id end limit 1) s;
 
 -- name: last_owners
 -- Whose accounts numbers spent from that nobody uses now: the last subscription of each.

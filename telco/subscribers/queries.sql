@@ -332,7 +332,8 @@ update subscribers.number_history set until_at = $2 where msisdn = $1 and until_
 -- name: pass_numbers_on
 -- The numbers of a subscription have another holder from now on: what they were used with is kept.
 update subscribers.number_history
-set until_at = coalesce(until_at, $2), passed_at = $2, shard = $3, account_id = $4, plan_code = $5, plan_version = $6
+set until_at = coalesce(until_at, $2), passed_at = $2, shard = $3, account_id = $4, plan_code = $5, plan_version = $6,
+    language = $7
 where subscription_id = $1 and passed_at is null;
 
 -- name: number_history

@@ -124,6 +124,7 @@ async def pass_on(conn: Connection, old: Subscription, now: datetime) -> None:
         account.account_id,
         old.plan_code,
         old.plan_version,
+        old.language,
     )
     await open_number(conn, old.subscriber_id, old.msisdn, now, "re-registration")
 

@@ -23,9 +23,6 @@ from telco.subscribers.model import (
     ChangeTime,
     EndGround,
     Ground,
-    PartyData,
-    PartyKind,
-    RegistrationSheet,
     Scope,
     Subscriber,
 )
@@ -33,7 +30,7 @@ from telco.web.staff import Role
 from tests.charging.test_credit import at_limit
 from tests.web import conftest as web
 from tests.web.conftest import redis_client, service
-from tests.world import CLERK, World, iin
+from tests.world import CLERK, World
 
 __all__ = ["redis_client", "service"]
 
@@ -191,7 +188,7 @@ async def test_after_re_registration_usage_of_before_is_the_former_holders(world
     world.clock.advance(DAY)
     await plan_changed(world, former, "kcell-free")
     world.clock.advance(DAY)
-    heir = await passed_on(world, former)
+    heir = await world.pass_on(former)
     world.clock.advance(DAY)
     await plan_changed(world, heir, "kcell-unlim")
     world.clock.advance(2 * DAY)
@@ -217,20 +214,6 @@ async def test_after_re_registration_usage_of_before_is_the_former_holders(world
 async def plan_changed(world: World, subscriber: Subscriber, plan: str) -> None:
     quote = await world.subscribers.quote_plan(subscriber.subscriber_id, plan, ChangeTime.NOW, CLERK)
     await world.subscribers.change_plan(quote, CLERK)
-
-
-async def passed_on(world: World, former: Subscriber) -> Subscriber:
-    """Somebody else signs for the number."""
-    sheet = RegistrationSheet(
-        request_id="passes",
-        party=PartyData(PartyKind.PERSON, iin(77), "Бауыржан Омаров", "Алматы, Абай 2", "b@example.kz", "77011112244"),
-        plan_code="activ-simple",
-        language=former.language,
-        origin=CLERK,
-        initial_payment=tenge(10_000),
-    )
-    passed = await world.subscribers.accession.re_register(former.subscriber_id, sheet)
-    return await world.subscribers.get(passed.msisdn)
 
 
 @pytest.mark.clause("PSC-2.5")

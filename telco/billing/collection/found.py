@@ -53,7 +53,7 @@ class FoundDebts:
         self._dunning = dunning
 
     async def on_ended(self, event: OutboxEvent) -> None:
-        """Consume "subscribers.ended": the account is watched from now on."""
+        """Consume "subscribers.ended" and "subscribers.re_registered": the account is watched from now on."""
         payload, today = event.payload, self._dunning.today()
 
         async def body(connection: Connection) -> None:
@@ -96,9 +96,9 @@ class FoundDebts:
         """Claim what is found under the account's lock: what `_owing` saw is looked at again."""
 
         async def body(connection: Connection) -> int:
-            await connection.fetchrow(Q.lock_watched, *account)
+            watched = await connection.fetchrow(Q.lock_watched, *account)
             holder = (await self._subscribers.accounts.holders(connection, [account]))[account]
-            if holder.in_use or await self._arrears.invoiced(connection, [account]):
+            if watched is None or holder.in_use or await self._arrears.invoiced(connection, [account]):
                 return 0
             today = self._dunning.today()
             terms = (await store.terms(connection, [today]))[today]
@@ -116,7 +116,7 @@ class FoundDebts:
                 Q.add_found,
                 *account,
                 number,
-                holder.subscriber_id,
+                watched["subscriber_id"],
                 due_on,
                 amount,
                 max(min(amount, earlier["penalties"]), 0),

@@ -51,6 +51,7 @@ class Collection:
         outbox.subscribe("billing.credited", self.runner.on_money)
         outbox.subscribe("billing.invoice_paid", self.runner.on_money)
         outbox.subscribe("subscribers.ended", self.found.on_ended)
+        outbox.subscribe("subscribers.re_registered", self.found.on_ended)
         outbox.subscribe("billing.invoice_issued", self.found.on_invoice_issued)
 
     async def sms_from(self, connection: Connection) -> datetime:

@@ -84,6 +84,23 @@ async def test_a_number_with_a_new_user_is_the_new_users(desk: Desk) -> None:
     assert await desk.world.main(old) == 0
 
 
+@pytest.mark.clause("PSC-6.3.5", "PSC-3.1.5.9")
+async def test_the_debt_of_a_former_holder_is_paid_by_his_account(desk: Desk) -> None:
+    """The number is somebody else's since a re-registration: what is paid by it goes to him."""
+    former = await desk.world.subscriber()
+    heir = await desk.world.pass_on(former)
+    before = await desk.world.main(heir)
+    charge = ledger_model.sum_charge(tenge(300), money=("main",))
+    await desk.world.ledger.submit(
+        ledger_model.debit(former.account, "roaming", charge, contra="revenue.roaming", forced=True)
+    )
+    assert await pay(desk, former.msisdn, "100") is Reason.OK
+    assert (await desk.world.main(former), await desk.world.main(heir)) == (tenge(-300), before + tenge(100))
+    assert await pay(desk, str(former.account), "300", "2") is Reason.OK
+    assert await desk.world.main(former) == 0
+    assert await pay(desk, str(former.account), "1", "3") is Reason.NUMBER_ENDED
+
+
 @pytest.mark.clause("PSC-6.3.5", "PSC-4.1")
 async def test_a_bank_transfer_pays_it_too(desk: Desk) -> None:
     subscriber = await ended(desk, "300")
