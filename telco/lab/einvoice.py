@@ -240,6 +240,8 @@ class EInvoiceLab:
             earlier = next((other for other in self.documents.values() if other.registration_number == related), None)
             if earlier is None or earlier.number != kept.tree.findtext("relatedInvoice/num"):
                 flaws.append(Flaw("RELATED_NOT_FOUND", f"{related} is not registered under that number"))
+            elif earlier.status == "CANCELED":
+                flaws.append(Flaw("RELATED_CANCELED", f"{related} was corrected before"))
             elif kept.tree.findtext("invoiceType") == "FIXED_INVOICE":
                 corrected = earlier
         return flaws, corrected

@@ -35,7 +35,7 @@ from telco.billing.documents.einvoice import (
     Taken,
 )
 from telco.billing.documents.esf_soap import EsfSoap, HttpSigner, Signature
-from telco.billing.documents.model import Document, Kind, Reference
+from telco.billing.documents.model import Document, Kind, Reference, Related
 from telco.billing.documents.rules import esf_number
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import ManualClock
@@ -71,8 +71,8 @@ async def system(lab: EInvoiceLab) -> AsyncIterator[EsfSoap]:
         yield system
 
 
-def outgoing(given: Document, registration: str | None = None) -> Outgoing:
-    return Outgoing(esf.FORMS[given.kind], esf_number(given.number), esf.to_body(given, registration))
+def outgoing(given: Document, related: Related | None = None) -> Outgoing:
+    return Outgoing(esf.FORMS[given.kind], esf_number(given.number), esf.to_body(given, related))
 
 
 async def decided(system: EsfSoap, sent: Outgoing) -> Registered | Refused:
@@ -135,14 +135,19 @@ async def test_a_corrected_invoice_cancels_the_registered_one(system: EsfSoap, l
     assert isinstance(registered, Registered)
     reference = Reference(1, Kind.INVOICE, first.number, ISSUED, "адрес")
     second = replace(first, number="ICR-2026-0000001", corrects=reference)
-    sent = outgoing(second, registered.registration_number)
+    related = Related(first.number, ISSUED, registered.registration_number)
+    sent = outgoing(second, related)
     assert "<invoiceType>FIXED_INVOICE</invoiceType>" in sent.body
     assert isinstance(await decided(system, sent), Registered)
     assert [kept.status for kept in lab.documents.values()] == ["CANCELED", "DELIVERED"]
-    unknown = replace(second, number="ICR-2026-0000002")
-    refused = await decided(system, outgoing(unknown, "ESF-000000000000-20260302-00000000"))
-    assert isinstance(refused, Refused)
-    assert refused.errors[0].startswith("RELATED_NOT_FOUND")
+    third = replace(second, number="ICR-2026-0000002")
+    for wrong, flaw in (
+        (related, "RELATED_CANCELED"),
+        (replace(related, registration="ESF-000000000000-20260302-00000000"), "RELATED_NOT_FOUND"),
+    ):
+        refused = await decided(system, outgoing(third, wrong))
+        assert isinstance(refused, Refused)
+        assert refused.errors[0].startswith(flaw)
 
 
 async def test_it_knows_after_a_restart_what_it_took(tmp_path: Path, clock: ManualClock, calendar: Calendar) -> None:
@@ -170,7 +175,8 @@ async def test_it_knows_after_a_restart_what_it_took(tmp_path: Path, clock: Manu
         assert isinstance(await system.ask(act.form, waiting.external_id), Registered)
         reference = Reference(1, Kind.INVOICE, document(Kind.INVOICE).number, ISSUED, "адрес")
         second = replace(document(Kind.INVOICE), number="ICR-2026-0000001", corrects=reference)
-        assert isinstance(await decided(system, outgoing(second, registered.registration_number)), Registered)
+        related = Related(document(Kind.INVOICE).number, ISSUED, registered.registration_number)
+        assert isinstance(await decided(system, outgoing(second, related)), Registered)
     assert {kept.number: kept.status for kept in started().documents.values()} == {
         first.number: "CANCELED",
         act.number: "DELIVERED",

@@ -18,7 +18,7 @@ import structlog
 from prometheus_client import Counter
 
 from telco.billing.documents import esf, rules, store
-from telco.billing.documents.errors import EInvoiceStateError, EInvoiceUnknownError
+from telco.billing.documents.errors import DocumentCorrectedError, EInvoiceStateError, EInvoiceUnknownError
 from telco.billing.documents.model import DocumentId, EInvoice, EInvoiceState, Kind
 from telco.billing.documents.service import Documents
 from telco.billing.documents.store import Q
@@ -91,17 +91,6 @@ class EInvoiceSystem(Protocol):
         """Ask what became of a document that was taken."""
 
 
-def _waits_for(kind: Kind, earlier: EInvoice) -> bool:
-    """Tell whether a document waits for the one that it names: what is refused can be replaced, but not lowered."""
-    match earlier.state:
-        case EInvoiceState.QUEUED | EInvoiceState.SENT:
-            return True
-        case EInvoiceState.REFUSED:
-            return kind is Kind.CREDIT_NOTE
-        case EInvoiceState.REGISTERED:
-            return False
-
-
 class EInvoices:
     """Use cases of the queue."""
 
@@ -154,16 +143,14 @@ class EInvoices:
     async def _send(self, system: EInvoiceSystem, document_id: DocumentId, attempts: int) -> EInvoiceState:
         document, _ = await self._documents.document(document_id)
         form, number = esf.FORMS[document.kind], rules.esf_number(document.number)
-        registration = None
-        if document.corrects is not None and document.kind is not Kind.ACT:
-            earlier = await self._find(DocumentId(document.corrects.document_id))
-            if earlier is not None and _waits_for(document.kind, earlier):
-                await self._later(document_id, self._clock.now() + ASK_AGAIN, "waits for the document that it corrects")
-                return EInvoiceState.QUEUED
-            registration = None if earlier is None else earlier.registration_number
+        earlier = await self._documents.earlier(document)
+        lowers_nothing = document.kind is Kind.CREDIT_NOTE and earlier.related is None
+        if not earlier.decided or lowers_nothing:  # what was refused can be replaced, but not lowered
+            await self._later(document_id, self._clock.now() + ASK_AGAIN, "waits for the document that it corrects")
+            return EInvoiceState.QUEUED
         answer: Taken | Refused | None = await system.find(form, number) if attempts > 1 else None
         if answer is None:
-            answer = await system.send(Outgoing(form, number, esf.to_body(document, registration)))
+            answer = await system.send(Outgoing(form, number, esf.to_body(document, earlier.related)))
         if isinstance(answer, Refused):
             return await self._settle(document_id, answer)
         ask_at = self._clock.now() + ASK_AGAIN
@@ -222,6 +209,7 @@ class EInvoices:
         Raises:
             EInvoiceUnknownError
             EInvoiceStateError: it was not refused.
+            DocumentCorrectedError: what took its place went there, or will: both would count.
         """
 
         async def body(connection: Connection) -> None:
@@ -230,6 +218,8 @@ class EInvoices:
                 row = await connection.fetchrow(Q.einvoice, document_id)
                 if row is None:
                     raise EInvoiceUnknownError(document_id=document_id)
+                if row["state"] == EInvoiceState.REFUSED:
+                    raise DocumentCorrectedError(number=row["number"])
                 raise EInvoiceStateError(document_id=document_id, state=row["state"])
             await audit.record(
                 connection,

@@ -16,7 +16,7 @@ from decimal import Decimal
 from xml.sax.saxutils import escape
 
 from telco.billing.documents import rules
-from telco.billing.documents.model import Bank, Document, Item, Kind, Reference, Seller, Supply, VatCertificate
+from telco.billing.documents.model import Bank, Document, Item, Kind, Related, Seller, Supply, VatCertificate
 from telco.kernel.i18n import Language
 from telco.kernel.money import to_decimal
 
@@ -41,12 +41,12 @@ Node = tuple[str, "str | Sequence[Node]"]
 """An element: its name, and its text or its children."""
 
 
-def to_body(document: Document, related_registration: str | None = None) -> str:
+def to_body(document: Document, related: Related | None = None) -> str:
     """Write what is signed and sent: one invoice or act.
 
     A correction of a registered document is a `FIXED_INVOICE` that names it, a credit note an `ADDITIONAL_INVOICE` with
-    negative sums; `related_registration` is the number under which the system registered what it names, None where it
-    never was: the correction is then the first that the system sees.
+    negative sums; `related` is what it names, None where the system registered nothing of the kind: a correction is
+    then the first that the system sees.
 
     Raises:
         ValueError: a document of another kind.
@@ -59,14 +59,14 @@ def to_body(document: Document, related_registration: str | None = None) -> str:
         supply = rules.netted(supply)
     if document.kind is Kind.ACT:
         head = '<v1:awp xmlns:aawp="abstractAwp.awp" xmlns:v1="v1.awp">'
-        return head + _write(_act(document, supply)) + "</v1:awp>"
+        return head + _write(_act(document, supply, related)) + "</v1:awp>"
     head = '<v2:invoice xmlns:a="abstractInvoice.esf" xmlns:v2="v2.esf">'
-    return head + _write(_invoice(document, supply, related_registration)) + "</v2:invoice>"
+    return head + _write(_invoice(document, supply, related)) + "</v2:invoice>"
 
 
-def to_file(document: Document) -> bytes:
+def to_file(document: Document, related: Related | None = None) -> bytes:
     """Write a document as a file that the system's site takes: invoices in a container, an act as it is."""
-    body = to_body(document)
+    body = to_body(document, related)
     if document.kind is not Kind.ACT:
         head = '<esf:invoiceContainer xmlns:esf="esf"><invoiceSet>'
         body = f"{head}{body}</invoiceSet></esf:invoiceContainer>"
@@ -90,16 +90,15 @@ def _plain(value: Decimal) -> str:
 # Invoices
 
 
-def _invoice(document: Document, supply: Supply, related_registration: str | None) -> Iterator[Node]:
+def _invoice(document: Document, supply: Supply, related: Related | None) -> Iterator[Node]:
     """The order is the schema's: first what every version has, then what InvoiceV2 adds."""
-    corrects = document.corrects if related_registration is not None else None
     yield "date", day(document.issued_on)
     changes = "ADDITIONAL_INVOICE" if document.kind is Kind.CREDIT_NOTE else "FIXED_INVOICE"
-    yield "invoiceType", "ORDINARY_INVOICE" if corrects is None else changes
+    yield "invoiceType", "ORDINARY_INVOICE" if related is None else changes
     yield "num", rules.esf_number(document.number)
     yield "operatorFullname", document.seller.esf_operator
-    if corrects is not None and related_registration is not None:
-        yield "relatedInvoice", _related(corrects, related_registration)
+    if related is not None:
+        yield "relatedInvoice", _related(related)
     yield "turnoverDate", day(rules.turnover_on(document.period, document.issued_on))
     yield "customers", [("customer", list(_customer(document)))]
     yield "deliveryTerm", _contract_term(document)
@@ -107,11 +106,11 @@ def _invoice(document: Document, supply: Supply, related_registration: str | Non
     yield "sellers", [("seller", list(_seller(document.seller)))]
 
 
-def _related(corrects: Reference, registration: str) -> list[Node]:
+def _related(related: Related) -> list[Node]:
     return [
-        ("date", day(corrects.issued_on)),
-        ("num", rules.esf_number(corrects.number)),
-        ("registrationNumber", registration),
+        ("date", day(related.issued_on)),
+        ("num", rules.esf_number(related.number)),
+        ("registrationNumber", related.registration),
     ]
 
 
@@ -183,12 +182,12 @@ def _certificate(certificate: VatCertificate | None) -> Iterator[Node]:
 # Acts
 
 
-def _act(document: Document, supply: Supply) -> Iterator[Node]:
+def _act(document: Document, supply: Supply, related: Related | None) -> Iterator[Node]:
     yield "date", day(document.issued_on)
     yield "number", rules.esf_number(document.number)
     yield "performedDate", day(rules.turnover_on(document.period, document.issued_on))
-    if document.corrects is not None:
-        earlier = document.corrects
+    earlier = related or document.corrects
+    if earlier is not None:
         yield "additionalInfo", f"Взамен акта № {rules.esf_number(earlier.number)} от {day(earlier.issued_on)}"
     yield (
         "contract",

@@ -252,7 +252,7 @@ def _einvoice_routes(api: Api, desk: DocumentDesk) -> None:
         roles={Role.ACCOUNTANT},
         body=CorrectDocumentIn,
         response=EInvoiceOut,
-        errors=[e.EInvoiceUnknownError, e.EInvoiceStateError],
+        errors=[e.EInvoiceUnknownError, e.EInvoiceStateError, e.DocumentCorrectedError],
         summary="Send a refused document again",
         tags=_EINVOICES,
     )(send_again)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal, NewType
+from typing import Literal, NamedTuple, NewType
 
 from telco.kernel.i18n import Language
 from telco.kernel.ids import AccountRef, ContractId, PartyId
@@ -414,3 +414,20 @@ class EInvoice:
     settled_at: datetime | None
     trouble: str | None
     """Why the last attempt failed, while it is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A document that the state's system registered, and that a later one corrects or lowers."""
+
+    number: str
+    issued_on: date
+    registration: str
+
+
+class Earlier(NamedTuple):
+    """What the state's system has of the document that another corrects or lowers."""
+
+    decided: bool
+    related: Related | None
+    """None where it registered nothing of the kind."""

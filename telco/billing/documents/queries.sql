@@ -134,11 +134,33 @@ where document_id = $1 and state in ('queued', 'sent');
 update documents.einvoice set next_at = $2, trouble = $3 where document_id = $1 and state in ('queued', 'sent');
 
 -- name: einvoice_again
--- Send a refused document again, after what was wrong was put right outside.
-update documents.einvoice
+-- Send a refused document again, after what was wrong was put right outside, unless another took its place meanwhile.
+update documents.einvoice e
 set state = 'queued', external_id = null, errors = '[]', attempts = 0, next_at = $2, settled_at = null
 where document_id = $1 and state = 'refused'
+    and not exists (select from documents.document c where c.corrects = e.document_id)
 returning document_id;
+
+-- name: earlier_einvoice
+-- What a document that follows $1 has to do with in the state's system. A correction ($2 is false) follows exactly that
+-- one, a credit note whatever corrects it by now. What the system refused, or never got, is not there: what that was to
+-- correct is.
+with recursive newest as (
+    select $1::bigint as document_id, 0 as step
+    union all
+    select c.document_id, n.step + 1 from newest n join documents.document c on c.corrects = n.document_id where $2
+), chain as (
+    select d.number, d.issued_on, d.corrects, e.state, e.registration_number, 0 as step
+    from documents.document d left join documents.einvoice e using (document_id)
+    where d.document_id = (select document_id from newest order by step desc limit 1)
+    union all
+    select d.number, d.issued_on, d.corrects, e.state, e.registration_number, c.step + 1
+    from chain c
+    join documents.document d on d.document_id = c.corrects
+    left join documents.einvoice e on e.document_id = d.document_id
+    where coalesce(c.state, 'refused') = 'refused'
+)
+select number, issued_on, state, registration_number from chain order by step desc limit 1;
 
 -- name: einvoice
 -- A document's way through the state's system.

@@ -55,6 +55,20 @@ def source_of_month(kind: Kind, account: AccountRef, month: date) -> str:
     return f"{kind}:{account}:{month.isoformat()}"
 
 
+def einvoice_of_act(source: str) -> str | None:
+    """Name what the e-invoice of the services of an act is made of: the act's invoice, or the month's e-invoice.
+
+    None for what is made of no act. ``act:42`` has ``invoice:42``, ``act:2:417:2026-03-01`` has
+    ``einvoice:2:417:2026-03-01``.
+    """
+    match source.split(":"):
+        case [Kind.ACT, invoice_id]:
+            return f"{Kind.INVOICE}:{invoice_id}"
+        case [Kind.ACT, *of_month]:
+            return ":".join((Kind.EINVOICE, *of_month))
+    return None
+
+
 def duty_due_on(supplied_until: date) -> date:
     """Return the last day to issue a document of services; `supplied_until` is the day after them.
 

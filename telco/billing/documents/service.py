@@ -33,6 +33,7 @@ from telco.billing.documents.model import (
     Document,
     DocumentId,
     Draft,
+    Earlier,
     Format,
     Issued,
     Kind,
@@ -152,7 +153,10 @@ class Documents:
 
     async def _latest(self, connection: Connection, source: str) -> Issued:
         """The document of a source, issued when it was not, or what corrects it by now."""
-        issued = await self._issue_in(connection, source, self._draft_of, SYSTEM)
+        return await self._newest(connection, await self._issue_in(connection, source, self._draft_of, SYSTEM))
+
+    async def _newest(self, connection: Connection, issued: Issued) -> Issued:
+        """A document, or what corrects it by now."""
         while issued.corrected_by is not None:
             row = await connection.fetchrow(Q.document, issued.corrected_by)
             assert row is not None
@@ -202,6 +206,8 @@ class Documents:
     async def correct(self, document_id: DocumentId, *, reason: str, actor: str) -> Issued:
         """Issue a new document in place of one with a mistake, made anew of what was put right meanwhile.
 
+        The e-invoice of an act's services is corrected with the act: both or neither.
+
         Raises:
             DocumentUnknownError
             DocumentCorrectedError: it has a correction, which is what may be corrected.
@@ -209,38 +215,65 @@ class Documents:
             DocumentUnchangedError: the new one would say the same.
         """
 
-        async def made(connection: Connection) -> tuple[Document, Draft]:
+        async def made(connection: Connection) -> tuple[Document, Draft, str]:
             wrong = await self._correctable(connection, document_id)
-            old, _ = await self._read(connection, document_id)
-            draft = replace(
-                await self._again(connection, wrong, old),
-                source=f"correction:{document_id}",
-                issued_on=self._today(),
-                number=None,
-                corrects=Reference(int(document_id), old.kind, old.number, old.issued_on, reason),
-            )
-            return old, draft
+            return *await self._corrected(connection, wrong, reason), await self._origin(connection, wrong)
 
-        old, draft = await self._snapshot(made)
+        old, draft, origin = await self._snapshot(made)
         if _says_the_same(old, draft):
             raise DocumentUnchangedError(number=old.number)
+        einvoice = rules.einvoice_of_act(origin)
 
         async def body(connection: Connection) -> Issued:
-            await store.lock_source(connection, f"correction:{document_id}")
-            await self._correctable(connection, document_id)
-            issued = await self._write(connection, draft, actor)
-            await audit.record(
-                connection,
-                at=self._clock.now(),
-                actor=actor,
-                action="documents.correct",
-                subject=f"document:{document_id}",
-                ground=reason,
-                details={"number": old.number, "corrected_by": issued.number},
-            )
+            for source in (einvoice, origin):  # in this order, as who issues an e-invoice
+                if source is not None:
+                    await store.lock_source(connection, source)
+            wrong = await self._correctable(connection, document_id)
+            issued = await self._replace(connection, wrong, draft, reason, actor)
+            if einvoice is not None:
+                await self._correct_einvoice(connection, einvoice, reason, actor)
             return issued
 
         return await self._database.transact("documents.correct", body)
+
+    async def _correct_einvoice(self, connection: Connection, source: str, reason: str, actor: str) -> None:
+        """Correct the e-invoice of an act with it, where there is one and it would say something else now.
+
+        Contract: PSC-4.5
+        """
+        row = await connection.fetchrow(Q.document_by_source, source)
+        if row is None:
+            return  # it will be made of what is right
+        wrong = await self._newest(connection, store.issued_of(row))
+        old, draft = await self._corrected(connection, wrong, reason)
+        if not _says_the_same(old, draft):
+            await self._replace(connection, wrong, draft, reason, actor)
+
+    async def _corrected(self, connection: Connection, wrong: Issued, reason: str) -> tuple[Document, Draft]:
+        """Read a document and make the draft of its correction."""
+        old, _ = await self._read(connection, wrong.document_id)
+        draft = replace(
+            await self._again(connection, wrong, old),
+            source=f"correction:{wrong.document_id}",
+            issued_on=self._today(),
+            number=None,
+            corrects=Reference(int(wrong.document_id), old.kind, old.number, old.issued_on, reason),
+        )
+        return old, draft
+
+    async def _replace(self, connection: Connection, wrong: Issued, draft: Draft, reason: str, actor: str) -> Issued:
+        """Write the correction of a document, whose source the caller has locked."""
+        issued = await self._write(connection, draft, actor)
+        await audit.record(
+            connection,
+            at=self._clock.now(),
+            actor=actor,
+            action="documents.correct",
+            subject=f"document:{wrong.document_id}",
+            ground=reason,
+            details={"number": wrong.number, "corrected_by": issued.number},
+        )
+        return issued
 
     async def _correctable(self, connection: Connection, document_id: DocumentId) -> Issued:
         row = await connection.fetchrow(Q.document, document_id)
@@ -380,10 +413,17 @@ class Documents:
             raise DocumentDamagedError(document_id=document_id)
         return canonical.from_canonical(row["data"]), row["sha256"].hex()
 
+    async def earlier(self, document: Document) -> Earlier:
+        """Read what the state's system has of the document that this one corrects or lowers."""
+        async with self._database.acquire() as connection:
+            return await store.earlier(connection, document)
+
     # Render
 
     async def render(self, document_id: DocumentId, language: Language, format: Format = Format.PDF) -> Rendered:  # noqa: A002
         """Render a document; the same document, language and format give the same bytes.
+
+        The XML of a correction or credit note names what the state's system has registered by then.
 
         Raises:
             DocumentUnknownError, DocumentDamagedError
@@ -398,7 +438,8 @@ class Documents:
             case Format.XML:
                 if document.kind not in esf.FORMS:
                     raise FormatUnknownError(number=document.number, format=format)
-                return Rendered(esf.to_file(document), "application/xml", f"{document.number}.xml")
+                content = esf.to_file(document, (await self.earlier(document)).related)
+                return Rendered(content, "application/xml", f"{document.number}.xml")
             case Format.JSON:
                 content = canonical.to_canonical(document).encode()
                 return Rendered(content, "application/json", f"{document.number}.json")

@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from telco.billing.documents.model import (
+    Document,
     DocumentId,
     Draft,
     Duty,
+    Earlier,
     EInvoice,
     EInvoiceState,
     Issued,
     Kind,
+    Related,
 )
 from telco.db import queries
 from telco.db.pool import Connection, Record
@@ -82,6 +85,22 @@ def issued_of(row: Record) -> Issued:
         corrects=None if corrects is None else DocumentId(corrects),
         corrected_by=None if corrected_by is None else DocumentId(corrected_by),
     )
+
+
+async def earlier(connection: Connection, document: Document) -> Earlier:
+    """Read what the state's system has of the document that this one is about."""
+    if document.corrects is None:
+        return Earlier(decided=True, related=None)
+    lowers = document.kind is Kind.CREDIT_NOTE
+    row = await connection.fetchrow(Q.earlier_einvoice, document.corrects.document_id, lowers)
+    assert row is not None
+    match row["state"]:
+        case EInvoiceState.REGISTERED:
+            return Earlier(True, Related(row["number"], row["issued_on"], row["registration_number"]))
+        case EInvoiceState.REFUSED | None:
+            return Earlier(decided=True, related=None)
+        case _:
+            return Earlier(decided=False, related=None)
 
 
 def duty_of(row: Record) -> Duty:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
 from telco.billing.documents import store
 from telco.billing.documents.desk import DocumentDesk
 from telco.billing.documents.einvoice import LEASE, EInvoices, Outgoing, Refused, Taken
-from telco.billing.documents.errors import EInvoiceStateError, EInvoiceUnknownError
+from telco.billing.documents.errors import DocumentCorrectedError, EInvoiceStateError, EInvoiceUnknownError
 from telco.billing.documents.esf_soap import EsfSoap
-from telco.billing.documents.model import DocumentId, DutyState, EInvoice, EInvoiceState, Issued, Kind
+from telco.billing.documents.model import DocumentId, DutyState, EInvoice, EInvoiceState, Format, Issued, Kind
 from telco.billing.documents.service import Search
-from telco.kernel.i18n import Translator
+from telco.kernel.i18n import Language, Translator
 from telco.lab.einvoice import EInvoiceLab
+from telco.subscribers.model import Subscriber
 from tests.billing.documents.conftest import BIN, COMPANY_BIN, Office
 from tests.billing.documents.test_issue import new_address
 from tests.lab.test_einvoice import LOGIN, PASSWORD, connected
@@ -229,19 +231,118 @@ async def test_a_refusal_is_told_and_sent_again_by_hand(office: Office, queue: E
         await queue.get(DocumentId(999))
 
 
+@pytest.fixture
+async def company(office: Office, queue: EInvoices) -> Subscriber:
+    """The company whose documents wait."""
+    [document] = await office.desk.documents.search(Search(kind=Kind.INVOICE), None, 1)
+    [subscriber] = await office.world.subscribers.find_by_account(document.account)
+    return subscriber
+
+
+async def move(office: Office, company: Subscriber, street: str) -> None:
+    await new_address(office, company, f"г. Шымкент, ул. {street}")
+
+
+async def correct(office: Office, document_id: DocumentId) -> DocumentId:
+    return (await office.desk.documents.correct(document_id, reason="адрес", actor="staff:s")).document_id
+
+
+async def of_kind(office: Office, kind: Kind) -> list[Issued]:
+    return [document for document in reversed(await issued(office)) if document.kind is kind]
+
+
+def tree(lab: EInvoiceLab, einvoice: EInvoice) -> Any:
+    """What the state's system has of a document."""
+    return next(kept.tree for kept in lab.documents.values() if kept.external_id == einvoice.external_id)
+
+
+def about(lab: EInvoiceLab, einvoice: EInvoice) -> tuple[str, str | None]:
+    """What kind of an invoice it is there, and which one it names."""
+    sent = tree(lab, einvoice)
+    return sent.findtext("invoiceType"), sent.findtext("relatedInvoice/registrationNumber")
+
+
 async def test_a_correction_waits_for_what_it_corrects_and_names_it(
-    office: Office, queue: EInvoices, lab: EInvoiceLab
+    office: Office, queue: EInvoices, company: Subscriber, lab: EInvoiceLab
 ) -> None:
     first = await of_invoice(office, queue)
-    account = (await office.desk.documents.get(first.document_id)).account
-    [subscriber] = await office.world.subscribers.find_by_account(account)
-    await new_address(office, subscriber, "г. Шымкент, ул. Қонаев, 1")
-    right = await office.desk.documents.correct(first.document_id, reason="адрес", actor="staff:s")
+    await move(office, company, "Қонаев, 1")
+    right = await correct(office, first.document_id)
     await run(office, queue, 5)
-    registered = await queue.get(right.document_id)
+    registered = await queue.get(right)
     assert registered.state is EInvoiceState.REGISTERED
-    body = next(
-        kept.body for kept in lab.documents.values() if kept.registration_number == registered.registration_number
-    )
-    assert "FIXED_INVOICE" in body
-    assert str((await queue.get(first.document_id)).registration_number) in body
+    first = await queue.get(first.document_id)
+    assert about(lab, registered) == ("FIXED_INVOICE", first.registration_number)
+    xml = await office.desk.documents.render(right, Language.RU, Format.XML)
+    assert str(first.registration_number) in xml.content.decode()  # who uploads it by hand names it as well
+
+
+@pytest.mark.clause("PSC-4.5")
+async def test_with_an_act_its_invoice_is_corrected(
+    office: Office, queue: EInvoices, company: Subscriber, lab: EInvoiceLab
+) -> None:
+    [act], [invoice] = await of_kind(office, Kind.ACT), await of_kind(office, Kind.INVOICE)
+    await move(office, company, "Қонаев, 1")
+    await correct(office, act.document_id)
+    [_, right] = await of_kind(office, Kind.INVOICE)
+    assert (right.number, right.corrects) == ("ICR-2026-0000001", invoice.document_id)
+    await run(office, queue, 5)
+    assert about(lab, await queue.get(right.document_id))[0] == "FIXED_INVOICE"
+    # corrected before its act, it says the same already
+    await move(office, company, "Қонаев, 2")
+    await correct(office, right.document_id)
+    [_, act] = await of_kind(office, Kind.ACT)
+    await correct(office, act.document_id)
+    assert [len(await of_kind(office, kind)) for kind in (Kind.ACT, Kind.INVOICE)] == [3, 3]
+
+
+async def test_a_corrected_act_follows_the_one_that_it_replaces(
+    office: Office, queue: EInvoices, company: Subscriber, lab: EInvoiceLab
+) -> None:
+    [act] = await of_kind(office, Kind.ACT)
+    lab.down = True
+    await run(office, queue)  # the act is tried again later than its correction is tried first
+    lab.down = False
+    await move(office, company, "Қонаев, 1")
+    right = await correct(office, act.document_id)
+    await run(office, queue, 5)
+    numbers = [kept.external_id for kept in lab.documents.values() if kept.form == "AwpV1"]
+    both = [await queue.get(document_id) for document_id in (act.document_id, right)]
+    assert [einvoice.external_id for einvoice in both] == numbers
+    assert {einvoice.state for einvoice in both} == {EInvoiceState.REGISTERED}
+
+
+async def test_after_a_refused_correction_the_next_names_what_is_registered(
+    office: Office, queue: EInvoices, company: Subscriber, lab: EInvoiceLab
+) -> None:
+    """Else the state's system would have the turnover twice."""
+    await run(office, queue, 3)
+    first = await of_invoice(office, queue)
+    await move(office, company, "Қонаев, 1")
+    second = await correct(office, first.document_id)
+    lab.unknown_buyers.add(COMPANY_BIN)
+    await run(office, queue, 3)
+    assert (await queue.get(second)).state is EInvoiceState.REFUSED
+    lab.unknown_buyers.clear()
+    await move(office, company, "Қонаев, 2")
+    third = await correct(office, second)
+    await run(office, queue, 3)
+    assert about(lab, await queue.get(third)) == ("FIXED_INVOICE", first.registration_number)
+    kept = [kept.status for kept in lab.documents.values() if kept.form == "InvoiceV2"]
+    assert sorted(kept) == ["CANCELED", "DELIVERED", "FAILED"]
+
+
+async def test_what_was_replaced_is_not_sent_again(
+    office: Office, queue: EInvoices, company: Subscriber, lab: EInvoiceLab
+) -> None:
+    """Refused, then corrected: its correction is the first that the system registers, and stays the only one."""
+    lab.unknown_buyers.add(COMPANY_BIN)
+    await run(office, queue, 3)
+    lab.unknown_buyers.clear()
+    refused = await of_invoice(office, queue)
+    await move(office, company, "Қонаев, 1")
+    right = await correct(office, refused.document_id)
+    with pytest.raises(DocumentCorrectedError):
+        await queue.send_again(refused.document_id, reason="the company registered", actor="staff:a")
+    await run(office, queue, 3)
+    assert about(lab, await queue.get(right)) == ("ORDINARY_INVOICE", None)

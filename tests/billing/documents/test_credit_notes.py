@@ -18,6 +18,7 @@ from telco.kernel.i18n import Language, Translator
 from telco.kernel.money import Tiyn
 from telco.lab.einvoice import EInvoiceLab
 from tests.billing.documents.conftest import BIN, FEE, FEE_VAT, Office
+from tests.billing.documents.test_issue import new_address
 from tests.lab.test_einvoice import LOGIN, PASSWORD, connected
 
 HALF = Tiyn(2414_51)
@@ -155,3 +156,26 @@ async def test_what_the_state_refused_is_not_lowered(office: Office, system: tup
         office.world.clock.advance(timedelta(hours=1))
     waiting = await desk.einvoices.get(issued.document_id)
     assert (waiting.state, waiting.trouble) == (EInvoiceState.QUEUED, "waits for the document that it corrects")
+
+
+async def test_a_note_lowers_what_corrects_its_invoice_by_then(
+    office: Office, system: tuple[DocumentDesk, EInvoiceLab]
+) -> None:
+    """The note was written before the correction, which the state's system gets first."""
+    desk, lab = system
+    company = await office.company()
+    lab.down = True
+    invoice = await office.invoice(company, date(2026, 4, 2))
+    await lower(office, invoice, HALF)
+    note = await told(office)
+    await new_address(office, company, "г. Шымкент, ул. Қонаев, 1")
+    [paper] = await desk.documents.search(Search(kind=Kind.INVOICE), None, 10)
+    right = await desk.documents.correct(paper.document_id, reason="адрес", actor="staff:s")
+    lab.down = False
+    for _ in range(8):
+        await desk.einvoices.run()
+        office.world.clock.advance(timedelta(hours=1))
+    [sent] = [kept.tree for kept in lab.documents.values() if kept.tree.findtext("invoiceType") == "ADDITIONAL_INVOICE"]
+    named = sent.findtext("relatedInvoice/registrationNumber")
+    assert named == (await desk.einvoices.get(right.document_id)).registration_number
+    assert (await desk.einvoices.get(note.document_id)).state is EInvoiceState.REGISTERED

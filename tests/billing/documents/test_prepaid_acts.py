@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import date, timedelta
 
 import pytest
@@ -179,44 +180,81 @@ async def test_an_e_invoice_is_issued_with_its_act_whichever_is_asked_for_first(
     assert {one.number for one in issued} == {"ESF-2026-0000001", "ACT-2026-0000001"}
 
 
-@pytest.mark.clause("PSC-4.5")
-async def test_an_e_invoice_is_registered_and_corrected_in_the_states_system(
-    office: Office, translator: Translator
-) -> None:
-    company, world = await march(office), office.world
-    await office.to(date(2026, 4, 1))
+@pytest.fixture
+async def state(office: Office, translator: Translator) -> AsyncIterator[tuple[DocumentDesk, EInvoiceLab]]:
+    """The documents' use cases with the state's system."""
+    world = office.world
     lab = EInvoiceLab(world.clock, world.calendar, tin=BIN, login=LOGIN, password=PASSWORD)
-
-    async def carry() -> None:
-        for _ in range(4):
-            await queue.run()
-            world.clock.advance(timedelta(hours=1))
-
     async with connected(lab) as system:
-        desk = DocumentDesk(
-            world.database, world.clock, world.calendar, translator, world.invoicing, world.catalog.current, system
+        yield (
+            DocumentDesk(
+                world.database, world.clock, world.calendar, translator, world.invoicing, world.catalog.current, system
+            ),
+            lab,
         )
-        queue, documents = desk.einvoices, desk.documents
-        await desk.duties.run()
-        await carry()
-        [act], [wrong] = await acts(office), await of_kind(office, Kind.EINVOICE)
-        first = await queue.get(wrong.document_id)
-        assert str(first.registration_number).startswith("ESF-")
-        [sent] = [kept.tree for kept in lab.documents.values() if kept.form == "InvoiceV2"]
-        said = [sent.findtext(path) for path in ("turnoverDate", "invoiceType", "productSet/totalPriceWithTax")]
-        assert said == ["31.03.2026", "ORDINARY_INVOICE", "139.2"]
 
-        await new_address(office, company, "г. Шымкент, ул. Қонаев, 1")
-        with pytest.raises(DocumentUnchangedError):  # it says what its act says, which has the old address still
-            await documents.correct(wrong.document_id, reason="адрес", actor="staff:s")
-        await documents.correct(act.document_id, reason="адрес", actor="staff:s")
-        right = await documents.correct(wrong.document_id, reason="адрес", actor="staff:s")
-        assert (right.number, right.total) == ("ESF-2026-0000002", wrong.total)
-        await carry()
-        assert (await queue.get(right.document_id)).state is EInvoiceState.REGISTERED
-        corrected = next(
-            kept.tree for kept in lab.documents.values() if kept.tree.findtext("invoiceType") == "FIXED_INVOICE"
-        )
-        assert corrected.findtext("relatedInvoice/registrationNumber") == first.registration_number
-        assert corrected.findtext("customers/customer/address") == "г. Шымкент, ул. Қонаев, 1"
-        assert sorted(kept.status for kept in lab.documents.values()) == ["CANCELED"] + ["DELIVERED"] * 3
+
+async def carry(office: Office, desk: DocumentDesk) -> None:
+    for _ in range(4):
+        await desk.einvoices.run()
+        office.world.clock.advance(timedelta(hours=1))
+
+
+@pytest.mark.clause("PSC-4.5")
+async def test_an_e_invoice_is_registered_and_corrected_with_its_act_in_the_states_system(
+    office: Office, state: tuple[DocumentDesk, EInvoiceLab]
+) -> None:
+    company, (desk, lab) = await march(office), state
+    queue, documents = desk.einvoices, desk.documents
+    await office.to(date(2026, 4, 1))
+    await desk.duties.run()
+    await carry(office, desk)
+    [act], [wrong] = await acts(office), await of_kind(office, Kind.EINVOICE)
+    first = await queue.get(wrong.document_id)
+    assert str(first.registration_number).startswith("ESF-")
+    [sent] = [kept.tree for kept in lab.documents.values() if kept.form == "InvoiceV2"]
+    said = [sent.findtext(path) for path in ("turnoverDate", "invoiceType", "productSet/totalPriceWithTax")]
+    assert said == ["31.03.2026", "ORDINARY_INVOICE", "139.2"]
+
+    await new_address(office, company, "г. Шымкент, ул. Қонаев, 1")
+    with pytest.raises(DocumentUnchangedError):  # it says what its act says, which has the old address still
+        await documents.correct(wrong.document_id, reason="адрес", actor="staff:s")
+    await documents.correct(act.document_id, reason="адрес", actor="staff:s")
+    [_, right] = await of_kind(office, Kind.EINVOICE)
+    assert (right.number, right.total, right.corrects) == ("ESF-2026-0000002", wrong.total, wrong.document_id)
+    await carry(office, desk)
+    assert (await queue.get(right.document_id)).state is EInvoiceState.REGISTERED
+    corrected = next(
+        kept.tree for kept in lab.documents.values() if kept.tree.findtext("invoiceType") == "FIXED_INVOICE"
+    )
+    assert corrected.findtext("relatedInvoice/registrationNumber") == first.registration_number
+    assert corrected.findtext("customers/customer/address") == "г. Шымкент, ул. Қонаев, 1"
+    assert sorted(kept.status for kept in lab.documents.values()) == ["CANCELED"] + ["DELIVERED"] * 3
+
+
+async def test_an_act_that_is_corrected_first_leaves_nothing_to_correct(office: Office) -> None:
+    company = await march(office)
+    act = await office.desk.documents.issue_of(f"act:{company.account}:2026-03-01")
+    await new_address(office, company, "г. Шымкент, ул. Қонаев, 1")
+    await office.desk.documents.correct(act.document_id, reason="адрес", actor="staff:s")
+    einvoice = await office.desk.documents.issue_of(f"einvoice:{company.account}:2026-03-01")
+    document, _ = await office.desk.documents.document(einvoice.document_id)
+    assert (document.buyer.address, document.corrects) == ("г. Шымкент, ул. Қонаев, 1", None)
+
+
+async def test_whatever_comes_first_the_e_invoice_says_what_the_corrected_act_says(office: Office) -> None:
+    """Corrected by four while four ask for the e-invoice: one correction, and of the e-invoice at most one."""
+    company = await march(office)
+    documents = office.desk.documents
+    act = await documents.issue_of(f"act:{company.account}:2026-03-01")
+    await new_address(office, company, "г. Шымкент, ул. Қонаев, 1")
+    done = await asyncio.gather(
+        *(documents.correct(act.document_id, reason="адрес", actor="staff:s") for _ in range(4)),
+        *(documents.issue_of(f"einvoice:{company.account}:2026-03-01") for _ in range(4)),
+        return_exceptions=True,
+    )
+    assert sorted(type(one).__name__ for one in done) == ["DocumentCorrectedError"] * 3 + ["Issued"] * 5
+    einvoices = await of_kind(office, Kind.EINVOICE)
+    assert [one.corrects for one in einvoices] == [None, einvoices[0].document_id][: len(einvoices)]
+    newest, _ = await documents.document(einvoices[-1].document_id)
+    assert newest.buyer.address == "г. Шымкент, ул. Қонаев, 1"
