@@ -12,6 +12,7 @@ from telco.subscribers import numbers, rules, store, store_numbers, store_record
 from telco.subscribers.desk import Desk, Filing, Work
 from telco.subscribers.errors import ChannelRefusedError, EditionError, EditionLateError, StopDateError, TermError
 from telco.subscribers.model import (
+    DatedTerm,
     Edition,
     EditionAnswer,
     EndGround,
@@ -44,6 +45,12 @@ class Contracts:
             work.details = {"term": name, "valid_from": valid_from.isoformat(), "value": value}
 
         await self._desk.carry_out("set_term", Filing("set_term", "contract", name[:64], origin), body)
+
+    async def terms(self) -> list[DatedTerm]:
+        """The figures in force today and those of coming days, by name and day."""
+        today = self._desk.calendar.today(self._desk.clock.now())
+        async with self._desk.db.acquire() as conn:
+            return await store.terms_ahead(conn, today)
 
     # Editions
 

@@ -149,11 +149,18 @@ def _editions(api: Api, subscribers: Subscribers) -> None:
         )
         return s.EditionOut.model_validate(edition)
 
+    async def terms(_: ApiRequest) -> s.TermsOut:
+        """Of each name the first is in force today; those after it are of coming days."""
+        return s.TermsOut(terms=[s.TermOut.model_validate(term) for term in await subscribers.contracts.terms()])
+
     async def set_term(request: ApiRequest, name: Code, body: s.TermIn) -> None:
         """A limit or a number of days, from a day on; what is past is never changed."""
         ground = origin(request, "decision of the operator")
         await subscribers.contracts.set_term(name, body.valid_from, body.value, ground)
 
+    api.get("/v1/terms", roles=READERS, response=s.TermsOut, summary="Figures of the contract", tags=["Contract"])(
+        terms
+    )
     api.put(
         "/v1/terms/{name}",
         roles={Role.ADMIN},

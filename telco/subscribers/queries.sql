@@ -54,6 +54,12 @@ where s.subscription_id = (
 -- The figures in force on a day.
 select distinct on (name) name, value from subscribers.term where valid_from <= $1 order by name, valid_from desc;
 
+-- name: terms_ahead
+-- The figures in force on a day, and those of later days.
+select name, valid_from, value from subscribers.term t
+where valid_from >= (select max(valid_from) from subscribers.term n where n.name = t.name and n.valid_from <= $1)
+order by name, valid_from;
+
 -- name: set_term
 -- A figure from a day on.
 insert into subscribers.term (name, valid_from, value) values ($1, $2, $3)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from telco.kernel.ids import AccountRef, ContractId, PartyId, SubscriberId
 from telco.kernel.money import Tiyn
@@ -233,6 +233,14 @@ class Device:
     party_id: PartyId
     subscriber_id: SubscriberId
     registered_at: datetime
+
+
+class DatedTerm(NamedTuple):
+    """A figure, and since when it holds."""
+
+    name: str
+    valid_from: date
+    value: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -313,6 +313,20 @@ class TermIn(ApiModel):
     value: Annotated[int, Field(ge=0, le=2_000_000_000)]
 
 
+class TermOut(ApiModel):
+    """A figure of the contract, and since when it holds."""
+
+    name: str
+    valid_from: date
+    value: int
+
+
+class TermsOut(ApiModel):
+    """The figures in force today and those of coming days, by name and day."""
+
+    terms: list[TermOut]
+
+
 class ReservationIn(ApiModel):
     """For whom a number is kept."""
 

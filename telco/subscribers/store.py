@@ -21,6 +21,7 @@ from telco.subscribers.errors import (
     violations,
 )
 from telco.subscribers.model import (
+    DatedTerm,
     DeviceKind,
     EndGround,
     Party,
@@ -411,3 +412,8 @@ async def terms(conn: Connection, today: date) -> Terms:
     """Read the figures in force on a day."""
     rows: Sequence[Record] = await conn.fetch(Q.terms, today)
     return Terms({row["name"]: row["value"] for row in rows})
+
+
+async def terms_ahead(conn: Connection, today: date) -> list[DatedTerm]:
+    """Read the figures in force on a day and those of later days, by name and day."""
+    return [DatedTerm(row["name"], row["valid_from"], row["value"]) for row in await conn.fetch(Q.terms_ahead, today)]

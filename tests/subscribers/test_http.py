@@ -267,6 +267,19 @@ async def test_figures_have_a_first_day(desk: Desk, office: Office) -> None:
     assert (await desk.call("PUT", "/v1/number-categories/ruby/price", price, role=Role.ADMIN))[0] == 204
 
 
+async def test_figures_are_read_with_those_of_coming_days(desk: Desk) -> None:
+    """Today is 2 March 2026."""
+    path = "/v1/terms/numbers_per_person"
+    for day, value in (("2026-03-02", 8), ("2026-04-01", 5), ("2026-05-01", 4)):
+        assert (await desk.call("PUT", path, {"valid_from": day, "value": value}, role=Role.ADMIN))[0] == 204
+    status, read = await desk.call("GET", "/v1/terms")
+    assert status == 200
+    figures = [(term["valid_from"], term["value"]) for term in read["terms"] if term["name"] == "numbers_per_person"]
+    assert figures == [("2026-03-02", 8), ("2026-04-01", 5), ("2026-05-01", 4)]
+    assert {"name": "low_balance_tiyn", "valid_from": "2000-01-01", "value": 20_000} in read["terms"]
+    assert (await desk.call("GET", "/v1/terms", role=Role.NETWORK))[0] == 403
+
+
 @pytest.mark.clause("PSC-1.1.7")
 async def test_applications_over_http(desk: Desk) -> None:
     body = {"applicant": number(1), "kind": "refund", "text": "Return 500 tenge", "channel": "helpdesk"}
