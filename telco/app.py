@@ -261,8 +261,8 @@ class App:
             self.catalog.current,
             self.sms.enqueue_all,
             self.sms.withdraw,
-            settings.codes.codes,
             self.collection.sms_from,
+            settings.codes.codes,
         )
 
     async def _answer_sms(self, inbound: Inbound) -> Reply | None:
@@ -272,7 +272,7 @@ class App:
         return await self._faces.answer_ussd(request)
 
     async def _send_notice(self, connection: Connection, to: Msisdn, text: str, key: str) -> None:
-        """Queue a notice for somebody who need not be a subscriber."""
+        """Queue a notice for somebody who need not be a subscriber; it waits for the day as others do."""
         await self.sms.enqueue(
             connection,
             to,
@@ -281,6 +281,7 @@ class App:
             kind=OutboundKind.NOTICE,
             dedupe_key=key,
             valid_for=LONG,
+            not_before=await self.collection.sms_from(connection),
         )
 
     def _build_background(self) -> None:

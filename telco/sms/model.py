@@ -65,6 +65,8 @@ class Outgoing:
     valid_for: timedelta
     not_before: datetime | None = None
     """When it is to leave, from which it is valid; None for at once."""
+    about: str | None = None
+    """What it says something about; while it waits it can be withdrawn by this, with all others about the same."""
 
 
 @dataclass(frozen=True, slots=True)

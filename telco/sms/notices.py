@@ -2,6 +2,9 @@
 
 A consumer of the outbox gets an event at least once; the message's `dedupe_key` is made from what happened, so that the
 second time queues nothing. Who acted by SMS himself has read the answer and is not told again.
+
+What nobody asked for at that moment waits for the hours in which subscribers may be told. What has become untrue while
+it waited, for the morning or for the SMSC, is withdrawn.
 """
 
 from __future__ import annotations
@@ -33,8 +36,8 @@ SOON = timedelta(hours=24)
 """How long a notice about the present is worth delivering."""
 LONG = timedelta(days=3)
 
-_ISSUED = "billing.invoice_issued"
-
+USAGE = ("session:", "event:")
+"""How the ledger's operations of charging begin: the network reports what is being used."""
 ANSWERED = frozenset({Channel.SMS, Channel.USSD})
 """Channels whose command has told its outcome already."""
 
@@ -44,17 +47,19 @@ class Notice(NamedTuple):
 
     lines: tuple[Line, ...]
     valid_for: timedelta = SOON
-    by_day: bool = False
-    """Whether it waits for the hours in which debtors are told: work of the night that is no news of the moment."""
+    at_once: bool = False
+    """Whether it leaves at any hour: it tells what somebody has just done, or what happens to who is using services."""
+    about: str | None = None
+    """Under what it is withdrawn once it is no longer true: see `UNTRUE`."""
 
 
 Event = Mapping[str, Any]
 EnqueueAll = Callable[[Connection, Sequence[Outgoing]], Awaitable[object]]
 """Queues messages in the caller's transaction: `SmsService.enqueue_all`."""
 Withdraw = Callable[[Connection, Sequence[str]], Awaitable[None]]
-"""Takes back what was queued under some keys and still waits: `SmsService.withdraw`."""
+"""Takes back what was queued about some matters and still waits: `SmsService.withdraw`."""
 Daytime = Callable[[Connection], Awaitable[datetime]]
-"""Tells when people may next be told what they have to pay: `Collection.sms_from`."""
+"""Tells from when on subscribers may be told what they did not ask for: `Collection.sms_from`."""
 Writer = Callable[["Notices", Event, Subscriber], Notice | None]
 
 
@@ -69,10 +74,9 @@ class Notices:
         catalogue: Callable[[], Catalogue],
         enqueue: EnqueueAll,
         withdraw: Withdraw,
+        daytime: Daytime,
         codes: Codes | None = None,
-        daytime: Daytime | None = None,
     ) -> None:
-        """Without `daytime`, nothing waits for the day."""
         self._clock = clock
         self._runner = Runner(translator)
         self._subscribers = subscribers
@@ -83,44 +87,50 @@ class Notices:
         self._daytime = daytime
 
     def subscribe_to(self, outbox: Dispatcher) -> None:
-        """Take every topic that somebody is told of."""
-        for topic in WRITERS:
+        """Take every topic that somebody is told of, or that makes untrue what somebody is to be told."""
+        for topic in sorted(WRITERS.keys() | UNTRUE.keys()):
             outbox.subscribe_batch(topic, self.on_events)
-        outbox.subscribe_batch("billing.invoice_paid", self.on_paid)
 
     async def on_events(self, connection: Connection, events: Sequence[OutboxEvent]) -> None:
-        """Tell everybody whom events concern, with the transaction that marks them. Contract: PSC-3.2.3, PSC-3.1.2"""
-        readers = await self._readers([event.payload for event in events])
+        """Tell everybody whom events concern, with the transaction that marks them, and withdraw what they end.
+
+        Contract: PSC-3.2.3, PSC-3.1.2
+        """
+        readers = await self._readers([event.payload for event in events if event.topic in WRITERS])
+        ended = {
+            UNTRUE[event.topic](event.payload): place for place, event in enumerate(events) if event.topic in UNTRUE
+        }
         written = [
-            (event, reader, notice)
-            for event, concerned in zip(events, readers, strict=True)
-            for reader in concerned
+            _Written(event, reader, notice)
+            for place, event in enumerate(events)
+            if event.topic in WRITERS
+            for reader in readers[_about(event.payload)]
             if (notice := WRITERS[event.topic](self, event.payload, reader)) is not None
+            and (notice.about is None or ended.get(notice.about, place) <= place)
         ]
-        by_day = any(notice.by_day for _, _, notice in written)
-        day = await self._daytime(connection) if by_day and self._daytime is not None else None
-        await self._enqueue(connection, [self._message(*one, day if one[2].by_day else None) for one in written])
+        if ended:
+            await self._withdraw(connection, list(ended))
+        waits = any(not one.notice.at_once for one in written)
+        day = await self._daytime(connection) if waits else None
+        await self._enqueue(connection, [self._message(one, None if one.notice.at_once else day) for one in written])
 
-    async def on_paid(self, connection: Connection, events: Sequence[OutboxEvent]) -> None:
-        """Do not ask in the morning for an invoice that was paid in the night. Contract: PSC-3.2.4"""
-        paid = [event.payload for event in events]
-        await self._withdraw(connection, [_key(_ISSUED, one["invoice_id"], one["subscriber_id"]) for one in paid])
-
-    def _message(self, event: OutboxEvent, reader: Subscriber, notice: Notice, not_before: datetime | None) -> Outgoing:
+    def _message(self, written: _Written, not_before: datetime | None) -> Outgoing:
+        event, reader, notice = written
         return Outgoing(
             reader.msisdn,
             "\n".join(self._runner.say(line, reader.language) for line in notice.lines),
             self._codes.root,
             OutboundKind.NOTICE,
-            _key(event.topic, _cause(event), reader.subscriber_id),
+            f"{event.topic}:{_cause(event)}:{reader.subscriber_id}",
             notice.valid_for,
             not_before,
+            notice.about,
         )
 
-    async def _readers(self, payloads: Sequence[Event]) -> list[list[Subscriber]]:
-        """The numbers that each event is about; a personal account may serve several."""
-        abouts = [_about(payload) for payload in payloads]
-        found: dict[_About, list[Subscriber]] = {}
+    async def _readers(self, payloads: Sequence[Event]) -> Mapping[_About, list[Subscriber]]:
+        """The numbers that events are about; a personal account may serve several."""
+        abouts = {_about(payload) for payload in payloads}
+        found: dict[_About, list[Subscriber]] = {about: [] for about in abouts}
         if ids := {about.subscriber_id for about in abouts if about.subscriber_id is not None}:
             by_id = await self._subscribers.find_by_ids(ids)
             found.update((_About(subscriber_id), [reader]) for subscriber_id, reader in by_id.items())
@@ -130,14 +140,19 @@ class Notices:
         if msisdns := {about.msisdn for about in abouts if about.msisdn is not None}:
             by_msisdn = await self._subscribers.find_many(msisdns)
             found.update((_About(msisdn=msisdn), [reader]) for msisdn, reader in by_msisdn.items())
-        return [found.get(about, []) for about in abouts]
+        return found
 
     # What each event says
 
     def _threshold(self, event: Event, reader: Subscriber) -> Notice | None:
-        """A volume at 80 %, used up; a low balance. Contract: PSC-3.2.3, PSC-2.7, FUP-2"""
+        """A volume at 80 %, used up; a low balance. Contract: PSC-3.2.3, PSC-2.7, FUP-2
+
+        Who is using services is told at once, at any hour: the price changes, or services will stop. A balance that a
+        fee has lowered can wait.
+        """
         if event["level"] == "low":
-            return Notice((Text("Your balance is low: {money}. Top up in time.", money=Money(event["left"])),))
+            low = Text("Your balance is low: {money}. Top up in time.", money=Money(event["left"]))
+            return Notice((low,), at_once=event["op_id"].startswith(USAGE), about=_low(event))
         unit = Unit(event["unit"])
         kind = self._catalogue().allowance_types.get(event["code"])
         if unit is Unit.MONEY or kind is None:
@@ -145,11 +160,12 @@ class Notices:
         name = kind.names.of(reader.language)
         if event["level"] == "80":
             left = wording.quantity(unit, event["left"])
-            return Notice((Text("{name}: 80% used, {left} left.", name=name, left=left),))
+            return Notice((Text("{name}: 80% used, {left} left.", name=name, left=left),), at_once=True)
         plan = self._catalogue().plan_version(reader.plan_code, reader.plan_version)
         if plan.fair_use is not None and plan.fair_use.allowance == event["code"]:
-            return Notice((Text("{name}: used up. The speed is lowered until the next period.", name=name),))
-        return Notice((Text("{name}: used up. From now on the price of your plan applies.", name=name),))
+            slow = Text("{name}: used up. The speed is lowered until the next period.", name=name)
+            return Notice((slow,), at_once=True)
+        return Notice((Text("{name}: used up. From now on the price of your plan applies.", name=name),), at_once=True)
 
     def _fee_taken(self, event: Event, reader: Subscriber) -> Notice | None:
         """A subscription fee was taken. Contract: PSC-1.1.2, PSC-3.2.4"""
@@ -160,20 +176,22 @@ class Notices:
         lines: list[Line] = [Text("{name}: fee {money} taken.", name=name, money=Money(amount))]
         if event["next_fee_at"]:
             lines.append(Text("Next fee: {day}", day=self._day(event["next_fee_at"])))
-        return Notice(tuple(lines), LONG)
+        return Notice(tuple(lines), LONG, at_once=_asked(event))
 
     def _fee_not_taken(self, event: Event, reader: Subscriber) -> Notice:
         """Not enough money for a fee. Contract: PSC-3.1.5.1, PSC-3.2.5"""
         name = self._name(event["kind"], event["code"], event["version"], reader.language)
         money = Money(tenge(Decimal(event["amount"])))
-        return Notice((Text("{name}: not enough money for the fee of {money}. Top up.", name=name, money=money),), LONG)
+        unpaid = Text("{name}: not enough money for the fee of {money}. Top up.", name=name, money=money)
+        return Notice((unpaid,), LONG, at_once=_asked(event), about=_fee(event))
 
     def _credited(self, event: Event, _reader: Subscriber) -> Notice | None:
         """Money came; who sent the card's code by SMS has read it in the answer. Contract: PSC-1.1.10, PSC-4.1"""
         if str(event.get("request_id", "")).startswith("sms:"):
             return None
         amount, balance = Money(event["amount"]), Money(event["balance"])
-        return Notice((Text("Topped up by {money}.", money=amount), Text("Balance: {money}", money=balance)), LONG)
+        lines = (Text("Topped up by {money}.", money=amount), Text("Balance: {money}", money=balance))
+        return Notice(lines, LONG, at_once=True)
 
     def _instalment_posted(self, event: Event, _reader: Subscriber) -> Notice:
         """A part of a device's price was taken on its day. Contract: PSC-3.2.12"""
@@ -185,36 +203,43 @@ class Notices:
 
     def _plan_changed(self, event: Event, reader: Subscriber) -> Notice:
         name = self._name("plan", event["plan"], event["version"], reader.language)
-        return Notice((Text("Your plan is now {plan}.", plan=name),), LONG)
+        return Notice((Text("Your plan is now {plan}.", plan=name),), LONG, at_once=_asked(event))
 
     def _service_on(self, event: Event, reader: Subscriber) -> Notice | None:
         """Somebody else switched it on for the subscriber. Contract: PSC-3.1.11"""
         if event["channel"] in ANSWERED:
             return None
-        return Notice((Text("{service} is on.", service=self._service(event["code"], reader.language)),), LONG)
+        switched = Text("{service} is on.", service=self._service(event["code"], reader.language))
+        return Notice((switched,), LONG, at_once=True)
 
     def _service_off(self, event: Event, reader: Subscriber) -> Notice | None:
         if event["channel"] in ANSWERED:
             return None
-        return Notice((Text("{service} is off.", service=self._service(event["code"], reader.language)),), LONG)
+        switched = Text("{service} is off.", service=self._service(event["code"], reader.language))
+        return Notice((switched,), LONG, at_once=True)
 
     def _suspended(self, event: Event, reader: Subscriber) -> Notice:
         """Services were stopped or limited. Contract: PSC-3.1.5"""
+        lines: tuple[Line, ...]
         if event["ground"] == Ground.MONEY and event.get("reference"):
-            return Notice(
-                (Text("Outgoing services are stopped: invoice {number} is unpaid.", number=event["reference"]),), LONG
-            )
-        if event["ground"] == Ground.MONEY:
-            return Notice((Text("Outgoing services are stopped: not enough money. Top up."),), LONG)
-        whole = Scope.FULL in event["scopes"]
-        first = Text("Services to your number are suspended.") if whole else Text("Some of your services are limited.")
-        return Notice((first, self._helpdesk(reader)), LONG)
+            lines = (Text("Outgoing services are stopped: invoice {number} is unpaid.", number=event["reference"]),)
+        elif event["ground"] == Ground.MONEY:
+            lines = (Text("Outgoing services are stopped: not enough money. Top up."),)
+        elif Scope.FULL in event["scopes"]:
+            lines = (Text("Services to your number are suspended."), self._helpdesk(reader))
+        else:
+            lines = (Text("Some of your services are limited."), self._helpdesk(reader))
+        return Notice(lines, LONG, at_once=_asked(event), about=_suspension(event))
 
     def _resumed(self, event: Event, _reader: Subscriber) -> Notice | None:
-        """Services are back only when no suspension forbids them. Contract: PSC-3.1.5"""
+        """Services are back only when no suspension forbids them; who has paid for it waits to hear so.
+
+        Contract: PSC-3.1.5
+        """
         if event["barred"]:
             return None
-        return Notice((Text("Your services are available again."),), LONG)
+        at_once = _asked(event) or event["ground"] == Ground.MONEY
+        return Notice((Text("Your services are available again."),), LONG, at_once, _served(event))
 
     def _acceded(self, event: Event, reader: Subscriber) -> Notice:
         """A new subscriber learns his number, plan and the menu. Contract: PSC-2.3, PSC-2.5"""
@@ -226,15 +251,17 @@ class Notices:
                 self._helpdesk(reader),
             ),
             LONG,
+            at_once=True,
         )
 
     def _number_changed(self, event: Event, _reader: Subscriber) -> Notice:
         """Contract: PSC-2.11"""
-        return Notice((Text("Your new number: +{number}.", number=event["to"]),), LONG)
+        return Notice((Text("Your new number: +{number}.", number=event["to"]),), LONG, at_once=True)
 
     def _sim_swapped(self, _event: Event, reader: Subscriber) -> Notice:
         """Contract: PSC-1.1.28"""
-        return Notice((Text("The SIM of your number was replaced. Not by you? Call us."), self._helpdesk(reader)), LONG)
+        swapped = Text("The SIM of your number was replaced. Not by you? Call us.")
+        return Notice((swapped, self._helpdesk(reader)), LONG, at_once=True)
 
     def _application_decided(self, event: Event, _reader: Subscriber) -> Notice:
         """Contract: PSC-1.1.7"""
@@ -260,7 +287,7 @@ class Notices:
         """Nobody has used the number for almost as long as ends the contract. Contract: PSC-6.3.4"""
         day = f"{date.fromisoformat(event['ends_on']):%d.%m.%Y}"
         warning = Text("Your number has not been used for long. Use it before {day}, or the contract ends.", day=day)
-        return Notice((warning,), LONG, by_day=True)
+        return Notice((warning,), LONG)
 
     def _roaming_entered(self, event: Event, reader: Subscriber) -> Notice:
         """On arrival in a partner's country: a debt may arise there. Contract: PSC-3.1.2, PSC-3.2.5"""
@@ -271,7 +298,8 @@ class Notices:
                 Text("Welcome! You are in roaming: {country}. Calls, SMS and data are charged.", country=country),
                 Text("Usage there is not controlled in real time: a debt may arise and has to be paid."),
                 Text("Helpdesk: {number}", number=self._codes.helpdesk_from_anywhere),
-            )
+            ),
+            at_once=True,
         )
 
     def _invoice_issued(self, event: Event, reader: Subscriber) -> Notice | None:
@@ -284,7 +312,7 @@ class Notices:
             money=Money(event["open"]),
             day=f"{date.fromisoformat(event['due_on']):%d.%m.%Y}",
         )
-        return Notice((notice,), LONG, by_day=True)
+        return Notice((notice,), LONG, about=_invoice(event))
 
     def _invoice_reminder(self, event: Event, _reader: Subscriber) -> Notice | None:
         """What is to be paid and by when, or that it is overdue. Contract: PSC-3.1.4"""
@@ -292,9 +320,11 @@ class Notices:
             return None
         money = Money(event["amount"])
         if event["overdue"]:
-            return Notice((Text("Invoice {number} is overdue: {money}. Pay it.", number=event["number"], money=money),))
-        day = f"{date.fromisoformat(event['due_on']):%d.%m.%Y}"
-        return Notice((Text("Invoice {number}: pay {money} by {day}.", number=event["number"], money=money, day=day),))
+            text = Text("Invoice {number} is overdue: {money}. Pay it.", number=event["number"], money=money)
+        else:
+            day = f"{date.fromisoformat(event['due_on']):%d.%m.%Y}"
+            text = Text("Invoice {number}: pay {money} by {day}.", number=event["number"], money=money, day=day)
+        return Notice((text,), about=_debt(event))
 
     def _invoice_lowered(self, event: Event, _reader: Subscriber) -> Notice:
         """A credit note took something off an invoice. Contract: PSC-3.1.4-1"""
@@ -314,7 +344,7 @@ class Notices:
             money=Money(event["amount"]),
             day=f"{date.fromisoformat(event['answer_until']):%d.%m.%Y}",
         )
-        return Notice((notice, Text("To object, send OBJECT.")), LONG)
+        return Notice((notice, Text("To object, send OBJECT.")), LONG, about=_debt(event))
 
     def _helpdesk(self, reader: Subscriber) -> Text:
         return Text("Helpdesk: {number}, free.", number=self._codes.helpdesk_of(reader))
@@ -330,6 +360,14 @@ class Notices:
 
     def _day(self, moment: str) -> str:
         return wording.day(datetime.fromisoformat(moment), self._clock.now())
+
+
+class _Written(NamedTuple):
+    """What an event tells one of those whom it concerns."""
+
+    event: OutboxEvent
+    reader: Subscriber
+    notice: Notice
 
 
 class _About(NamedTuple):
@@ -348,9 +386,9 @@ def _about(payload: Event) -> _About:
     return _About(msisdn=payload["msisdn"])
 
 
-def _key(topic: str, cause: object, subscriber_id: int) -> str:
-    """What a notice is queued under: the same whenever the same subscriber would be told the same thing."""
-    return f"{topic}:{cause}:{subscriber_id}"
+def _asked(event: Event) -> bool:
+    """Whether it followed from what somebody did at that moment, and not from the work of a job."""
+    return bool(event.get("asked", False))
 
 
 def _cause(event: OutboxEvent) -> str:
@@ -359,7 +397,7 @@ def _cause(event: OutboxEvent) -> str:
     if event.topic == "ledger.threshold":
         keys = ("shard", "account_id", "bucket_id", "level", "op_id")
         return ":".join(str(payload[key]) for key in keys)
-    if event.topic == _ISSUED:
+    if event.topic == "billing.invoice_issued":
         return str(payload["invoice_id"])
     if "op_id" in payload:
         return str(payload["op_id"])
@@ -369,7 +407,7 @@ def _cause(event: OutboxEvent) -> str:
 WRITERS: Mapping[str, Writer] = {
     "ledger.threshold": Notices._threshold,
     "billing.credited": Notices._credited,
-    _ISSUED: Notices._invoice_issued,
+    "billing.invoice_issued": Notices._invoice_issued,
     "billing.invoice_lowered": Notices._invoice_lowered,
     "billing.credit_limit_decided": Notices._limit_decided,
     "email.failed": Notices._email_failed,
@@ -391,3 +429,48 @@ WRITERS: Mapping[str, Writer] = {
     "collection.notice": Notices._overdue_notice,
 }
 """Who writes the notice of which topic."""
+
+
+# What notices are about: an event that says the opposite names the same
+
+
+def _invoice(event: Event) -> str:
+    return f"invoice:{event['invoice_id']}"
+
+
+def _debt(event: Event) -> str:
+    return f"debt:{event['debt_id']}"
+
+
+def _fee(event: Event) -> str:
+    """The fee of a number's plan, whichever it is by now, or of a service."""
+    what = event["kind"] if event["kind"] == "plan" else f"service:{event['code']}"
+    return f"fee:{event['subscriber_id']}:{what}"
+
+
+def _fee_of_service(event: Event) -> str:
+    return _fee({**event, "kind": "service"})
+
+
+def _suspension(event: Event) -> str:
+    return f"suspension:{event['suspension_id']}"
+
+
+def _served(event: Event) -> str:
+    return f"served:{event['subscriber_id']}"
+
+
+def _low(event: Event) -> str:
+    return f"low:{event['shard']}:{event['account_id']}"
+
+
+UNTRUE: Mapping[str, Callable[[Event], str]] = {
+    "billing.invoice_paid": _invoice,
+    "billing.credited": _low,
+    "collection.closed": _debt,
+    "subscribers.fee_taken": _fee,
+    "subscribers.service_off": _fee_of_service,
+    "subscribers.suspended": _served,
+    "subscribers.resumed": _suspension,
+}
+"""What an event makes untrue of what waits to be told."""

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import redis.asyncio
@@ -115,12 +115,14 @@ class SmsService:
         kind: OutboundKind,
         dedupe_key: str | None,
         valid_for: timedelta,
+        not_before: datetime | None = None,
     ) -> int | None:
         """Queue a rendered message in the caller's transaction; it leaves after the commit.
 
         Returns its id, or None when a message with the same `dedupe_key` was queued before.
         """
-        [outbound_id] = await self.enqueue_all(conn, [Outgoing(to, text, sender, kind, dedupe_key, valid_for)])
+        message = Outgoing(to, text, sender, kind, dedupe_key, valid_for, not_before)
+        [outbound_id] = await self.enqueue_all(conn, [message])
         return outbound_id
 
     async def enqueue_all(self, conn: Connection, messages: Sequence[Outgoing]) -> list[int | None]:
@@ -130,9 +132,9 @@ class SmsService:
         """
         return await self._sender.enqueue(conn, messages) if messages else []
 
-    async def withdraw(self, conn: Connection, dedupe_keys: Sequence[str]) -> None:
-        """Do not send, in the caller's transaction, what was queued under these keys and still waits."""
-        await conn.execute(Q.withdraw, dedupe_keys, self._clock.now())
+    async def withdraw(self, conn: Connection, abouts: Sequence[str]) -> None:
+        """Do not send, in the caller's transaction, what was queued about these matters and still waits."""
+        await conn.execute(Q.withdraw, abouts, self._clock.now())
 
     async def bound(self) -> None:
         """Wait until a link is bound."""

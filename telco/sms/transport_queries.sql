@@ -191,17 +191,18 @@ where outbound_id = any($1::bigint[]) and state = 'sending' and owner = $2;
 with given as materialized (
     select m.*, nextval('sms.outbound_id') as outbound_id
     from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::boolean[], $8::timestamptz[],
-                $12::timestamptz[])
-        with ordinality m (dedupe_key, kind, sender, recipient, coding, wants_receipt, valid_until, not_before, place)
+                $12::timestamptz[], $13::text[])
+        with ordinality m (dedupe_key, kind, sender, recipient, coding, wants_receipt, valid_until, not_before, about,
+                           place)
     order by place
 ), content as materialized (
     select place, part, (count(*) over (partition by place))::smallint as parts, body
     from unnest($9::int[], $10::smallint[], $11::text[]) c (place, part, body)
 ), first as (
     insert into sms.outbound (outbound_id, part, parts, dedupe_key, kind, sender, recipient, body, coding, wants_receipt,
-                              state, created_at, valid_until, not_before)
+                              state, created_at, valid_until, not_before, about)
     select outbound_id, part, parts, dedupe_key, kind, sender, recipient, body, coding, wants_receipt, 'queued', $1,
-           valid_until, not_before
+           valid_until, not_before, about
     from given join content using (place) where part = 1 order by place
     on conflict (dedupe_key) where dedupe_key is not null and part = 1 do nothing
     returning outbound_id
@@ -288,11 +289,11 @@ delete from sms.early_receipt where received_at < $1;
 update sms.outbound set state = 'expired', settled_at = $1 where state = 'queued' and valid_until <= $1;
 
 -- name: withdraw
--- Messages that wait under these keys are not wanted any more; what has begun to leave goes on.
+-- Messages that wait about these matters are not true any more; what has begun to leave goes on.
 update sms.outbound set state = 'expired', settled_at = $2, error = 'withdrawn'
 where state = 'queued'
   and outbound_id in (select outbound_id from sms.outbound
-                      where dedupe_key = any($1::text[]) and dedupe_key is not null and part = 1 and state = 'queued');
+                      where about = any($1::text[]) and about is not null and state = 'queued');
 
 -- name: delete_old_inbound
 -- The oldest messages, when they are done and old enough; a bounded number of them.

@@ -89,6 +89,7 @@ class Accounts:
                     "scopes": scopes,
                     "reference": row["reference"],
                     "ends_at": None,
+                    "asked": not origin.automatic,
                 },
             )
             for row in rows
@@ -120,6 +121,7 @@ class Accounts:
                     "ground": ground,
                     "reference": row["reference"],
                     "barred": list(left[row["subscription_id"]]["barred"]),
+                    "asked": not origin.automatic,
                 },
             )
             for row in ended

@@ -93,14 +93,16 @@ class Fees:
 
         Contract: PSC-1.1.2, PSC-3.2.4
         """
-        return self._plans_due(await conn.fetch(store.Q.due_plan_fees, now, limit, list(BLAMELESS)), now)
+        dues = self._plans_due(await conn.fetch(store.Q.due_plan_fees, now, limit, list(BLAMELESS)), now)
+        return [replace(due, asked=False) for due in dues]
 
     async def due_services(self, conn: Connection, now: datetime, limit: int) -> list[DueFee]:
         """The same of services; those of a number whose plan's fee is due wait for it.
 
         Contract: PSC-1.1.2, PSC-3.2.4
         """
-        return self._services_due(await conn.fetch(store.Q.due_service_fees, now, limit, list(BLAMELESS)), now)
+        dues = self._services_due(await conn.fetch(store.Q.due_service_fees, now, limit, list(BLAMELESS)), now)
+        return [replace(due, asked=False) for due in dues]
 
     async def due(self, conn: Connection, now: datetime, limit: int) -> list[DueFee]:
         """Both, at most `limit` of plans and of services each."""
@@ -272,7 +274,7 @@ class Fees:
         await store_services.finish_plan_change(conn, change_id, now)
         await self._set_credit_limit(conn, due, plan, now)
         await self.end_unfit_services(conn, due.subscriber_id, plan, now)
-        await tell_plan_changed(conn, due.subscriber_id, due.msisdn, due.language, plan, now)
+        await tell_plan_changed(conn, due.subscriber_id, due.msisdn, due.language, plan, now, asked=due.asked)
 
     async def _set_credit_limit(
         self, conn: Connection, due: DueFee, plan: Plan, now: datetime, *, joined_at: datetime | None = None
@@ -358,6 +360,7 @@ class Fees:
         begins = at or work.now
         subscription = await store_services.set_plan(work.conn, subscription.subscriber_id, plan, begins)
         due = plan_fee(subscription, plan, periods.first_period(plan, self._calendar.today(begins)))
+        due = replace(due, asked=not work.origin.automatic)
         await self._set_credit_limit(work.conn, due, plan, work.now, joined_at=begins)
         row = await work.conn.fetchrow(store.Q.suspended_until, due.subscriber_id, work.now, list(BLAMELESS))
         assert row is not None  # it has been locked
@@ -384,13 +387,21 @@ def _told(result: FeeResult) -> tuple[str, str, dict[str, object]]:
         "first": due.first,
         "next_fee_at": next_fee_at and next_fee_at.isoformat(),
         "op_id": due.op_id,
+        "asked": due.asked,
     }
     topic = "subscribers.fee_taken" if result.taken else "subscribers.fee_not_taken"
     return topic, f"subscriber:{due.subscriber_id}", payload
 
 
 async def tell_plan_changed(
-    conn: Connection, subscriber_id: SubscriberId, msisdn: Msisdn, language: Language, plan: Plan, now: datetime
+    conn: Connection,
+    subscriber_id: SubscriberId,
+    msisdn: Msisdn,
+    language: Language,
+    plan: Plan,
+    now: datetime,
+    *,
+    asked: bool,
 ) -> None:
     payload: dict[str, object] = {
         "subscriber_id": subscriber_id,
@@ -398,6 +409,7 @@ async def tell_plan_changed(
         "language": language,
         "plan": plan.code,
         "version": plan.version,
+        "asked": asked,
     }
     await outbox.emit(conn, "subscribers.plan_changed", f"subscriber:{subscriber_id}", payload, at=now)
 

@@ -467,6 +467,8 @@ class DueFee:
     """The plan change that happens with this fee."""
     idle_until: datetime | None = None
     """Nothing is taken for suspended time: until then the fee waits, or until the suspension ends before."""
+    asked: bool = True
+    """Whether it follows from what somebody does now, and not from the work of a job."""
 
     @property
     def op_id(self) -> str:

@@ -306,7 +306,13 @@ class Plans:
         await self._fees.join(work, subscription, plan, at=ended_at)
         await self._fees.end_unfit_services(work.conn, subscription.subscriber_id, plan, work.now)
         await tell_plan_changed(
-            work.conn, subscription.subscriber_id, subscription.msisdn, subscription.language, plan, work.now
+            work.conn,
+            subscription.subscriber_id,
+            subscription.msisdn,
+            subscription.language,
+            plan,
+            work.now,
+            asked=False,
         )
 
     async def _lapsed(

@@ -71,6 +71,7 @@ class Suspensions:
                 "ground": ground,
                 "scopes": sorted(wanted),
                 "ends_at": ends_at and ends_at.isoformat(),
+                "asked": not origin.automatic,
             }
             await work.emit("suspended", subscriber_id, payload)
             return suspension
@@ -130,6 +131,7 @@ class Suspensions:
             "suspension_id": suspension.suspension_id,
             "ground": suspension.ground,
             "barred": sorted(barred),
+            "asked": not work.origin.automatic,
         }
         await work.emit("resumed", suspension.subscriber_id, payload)
         return barred

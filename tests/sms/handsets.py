@@ -91,7 +91,7 @@ class Handsets(World):
             self.catalog.current,
             self.transport.enqueue_all,
             self.transport.withdraw,
-            daytime=self.collection.sms_from,
+            self.collection.sms_from,
         )
         self.notices.subscribe_to(self.outbox)
         self._numbers = itertools.count(1)

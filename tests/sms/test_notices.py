@@ -13,7 +13,7 @@ from telco.kernel.i18n import Language
 from telco.kernel.money import MICRO, tenge
 from telco.kernel.units import GIGABYTE, MEGABYTE, Unit
 from telco.ledger.model import Charge, sum_charge
-from telco.sms.notices import LONG, WRITERS
+from telco.sms.notices import UNTRUE, WRITERS
 from telco.subscribers.model import Accession, Channel, Ground, Origin, Scope, by_system
 from tests.sms.handsets import Handsets
 from tests.subscribers.conftest import CLERK, company
@@ -92,65 +92,6 @@ async def test_an_invoice_is_told_once_when_it_is_issued(handsets: Handsets, lan
 async def test_what_the_advance_paid_is_not_asked_for(handsets: Handsets, advance: str, told_of: list[str]) -> None:
     who = await handsets.accede("kcell-status", amount=advance)
     assert await invoiced(handsets, who) == told_of
-
-
-@pytest.mark.clause("PSC-3.1.4")
-@pytest.mark.parametrize(
-    ("hours", "leaves"), [(0.1, (2, 9)), (8.9, (2, 9)), (9, (2, 9)), (20.9, (2, 20.9)), (21, (3, 9))]
-)
-async def test_an_invoice_of_the_night_is_told_in_the_morning(
-    handsets: Handsets, hours: float, leaves: tuple[int, float]
-) -> None:
-    who = await handsets.accede("kcell-status", amount="0")
-    await told(handsets, who)
-    await at(handsets, date(2026, 4, 2), hours)
-    await handsets.invoicing.run()
-    await handsets.outbox.drain()
-    day, hour = leaves
-    row = await handsets.database.fetchrow(
-        "select not_before, valid_until from sms.outbound where dedupe_key like 'billing.invoice_issued:%'"
-    )
-    assert row is not None
-    assert row["not_before"] == handsets.calendar.start_of_day(date(2026, 4, day)) + timedelta(hours=hour)
-    assert row["valid_until"] - row["not_before"] == LONG
-
-
-@pytest.mark.clause("PSC-3.2.4")
-@pytest.mark.parametrize(("paid", "states"), [(("5000",), ["queued"]), (("5000", "5000"), ["expired"])])
-async def test_an_invoice_paid_in_the_night_is_not_asked_for_in_the_morning(
-    handsets: Handsets, paid: tuple[str, ...], states: list[str]
-) -> None:
-    """Of 8,990 are open 3,990, or nothing."""
-    who = await handsets.accede("kcell-status", amount="0")
-    await told(handsets, who)
-    await at(handsets, date(2026, 4, 2), 0.1)
-    await handsets.invoicing.run()
-    await handsets.outbox.drain()
-    for code in await handsets.card_codes(*paid):
-        await handsets.sms(who, f"карта {code}")
-    await handsets.outbox.drain()
-    rows = await handsets.database.fetch(
-        "select state from sms.outbound where dedupe_key like 'billing.invoice_issued:%' order by part"
-    )
-    assert sorted({row["state"] for row in rows}) == states
-
-
-@pytest.mark.clause("PSC-6.3.4")
-@pytest.mark.parametrize(("hours", "leaves"), [(3, 9), (12, 12)])
-async def test_a_warning_of_silence_waits_for_the_morning(handsets: Handsets, hours: float, leaves: float) -> None:
-    who = await newcomer(handsets)
-    await at(handsets, date(2026, 4, 2), hours)
-    payload: dict[str, object] = {"msisdn": who.msisdn, "used_on": "2025-05-02", "ends_on": "2026-05-02"}
-
-    async def warn(conn: Connection) -> None:
-        await outbox.emit(conn, "subscribers.silence_warned", f"msisdn:{who.msisdn}", payload, at=handsets.clock.now())
-
-    await handsets.database.transact("test", warn)
-    await handsets.outbox.drain()
-    not_before = await handsets.database.fetchval(
-        "select not_before from sms.outbound where dedupe_key like 'subscribers.silence_warned:%'"
-    )
-    assert not_before == handsets.calendar.start_of_day(date(2026, 4, 2)) + timedelta(hours=leaves)
 
 
 @pytest.mark.clause("PSC-4.5")
@@ -326,7 +267,7 @@ async def test_the_roaming_warning(handsets: Handsets, language: Language, count
 async def test_an_event_about_nobody_tells_nobody(handsets: Handsets) -> None:
     events = [
         OutboxEvent(number, topic, "x", {"msisdn": "77019999999"}, handsets.clock.now(), 0)
-        for number, topic in enumerate(WRITERS)
+        for number, topic in enumerate(WRITERS.keys() - UNTRUE.keys())
     ]
     await handsets.database.transact("test", lambda conn: handsets.notices.on_events(conn, events))
     assert await handsets.database.fetchval("select count(*) from sms.outbound") == 0

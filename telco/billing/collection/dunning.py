@@ -181,6 +181,8 @@ class Dunning:
         ]
         await store.save_debts(conn, closed)
         await store.settle_cases(conn, (debt.case_id for debt in closed), now)
+        told = [("collection.closed", f"debt:{d.debt_id}", {"debt_id": d.debt_id, "state": state}) for d in closed]
+        await outbox.emit_many(conn, told, at=now)
 
     # Unpaid
 

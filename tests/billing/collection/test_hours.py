@@ -55,6 +55,17 @@ async def test_who_pays_in_the_night_is_not_reminded(office: Office) -> None:
     assert len(await office.events("collection.reminder")) == told
 
 
+@pytest.mark.clause("PSC-3.1.4")
+async def test_the_end_of_a_debt_is_told_once_so_that_its_reminders_can_be_withdrawn(office: Office) -> None:
+    subscriber = await office.debtor()
+    await office.daily(date(2026, 5, 3))
+    assert await office.events("collection.closed") == []
+    [told, _] = await office.events("collection.reminder")
+    await office.pay(subscriber, "8990")
+    await office.daily(date(2026, 5, 5))
+    assert await office.events("collection.closed") == [{"debt_id": told["debt_id"], "state": "paid"}]
+
+
 @pytest.mark.clause("PSC-3.1.4-1")
 async def test_a_notice_after_an_objection_waits_too_and_nobody_is_handed_over_meanwhile(office: Office) -> None:
     """Refused on Wednesday, 1 July, at 22:00, the day on which the debt is handed over; 60 days late."""
