@@ -18,6 +18,8 @@ _SUM = re.compile(r"[0-9]{1,13}\.[0-9]{2}", re.ASCII)
 _ORDER = "СекцияДокумент=Платежное поручение"
 _END = "КонецДокумента"
 _PURPOSE_CODE = re.compile(r"[0-9]{3}", re.ASCII)
+_KBE = re.compile(r"[12][1-9]", re.ASCII)
+"""Residence and sector of the economy."""
 _FIELDS = ("Номер", "Дата", "Сумма", "ПлательщикСчет", "ПолучательСчет", "Получатель", "ПолучательБИН_ИИН")
 RETURN_DAYS = 2
 MOST_TEXT = 65
@@ -79,6 +81,9 @@ class LabBank:
             raise OrdersRefusedError("a wrong sum")
         if _PURPOSE_CODE.fullmatch(fields.get("КодНазначенияПлатежа", "")) is None:
             raise OrdersRefusedError("a wrong purpose code")
+        for side in ("Плательщик", "Получатель"):
+            if not _may_be(fields.get(f"{side}КБЕ", ""), fields.get(f"{side}БИН_ИИН", "")):
+                raise OrdersRefusedError(f"a wrong code of the {side}")
         return fields
 
     def _execute(self, order: Mapping[str, str], day: date) -> None:
@@ -141,6 +146,17 @@ def _sections(raw: bytes) -> list[dict[str, str]]:
             key, _, value = line.partition("=")
             found[-1][key] = value
     return found
+
+
+def _may_be(kbe: str, iin_bin: str) -> bool:
+    """Whether a code may be of a person or company: people are households, and a company's number has its residence."""
+    if _KBE.fullmatch(kbe) is None:
+        return False
+    match iin_bin[4:5]:
+        case "4" | "5" as kind:
+            return kbe[0] == {"4": "1", "5": "2"}[kind] and kbe[1] != "9"
+        case _:
+            return kbe[1] == "9"
 
 
 def _is_iban(text: str) -> bool:

@@ -1,6 +1,6 @@
 """What the lab's bank imitates of a bank of Kazakhstan, as its client sees it in files. Each test is one thing it does.
 
-1. It takes orders in ``1CClientBankExchange``, whole or not at all: accounts, sums, purpose codes, other fields.
+1. It takes orders in ``1CClientBankExchange``, whole or not at all: accounts, sums, both sides' codes, other fields.
 2. An order comes once, by its number and day, and only while there is money for all of a file.
 3. What it executes is debited on the day; a transfer to a closed account comes back two days later.
 4. A statement of a day has the same in both forms, and MT940 adds up: there the order has no number, only its purpose.
@@ -31,9 +31,12 @@ def orders(*numbers: str, **changes: str) -> bytes:
             "Дата": "02.03.2026",
             "Сумма": "1000.50",
             "ПлательщикСчет": OURS,
+            "ПлательщикБИН_ИИН": "990140000007",
+            "ПлательщикКБЕ": "17",
             "ПолучательСчет": THEIRS,
             "Получатель": "Айгул",
             "ПолучательБИН_ИИН": "900101300017",
+            "ПолучательКБЕ": "19",
             "КодНазначенияПлатежа": "859",
             "НазначениеПлатежа": "Возврат остатка денег по заявлению RF-0000017. Без НДС",
         }
@@ -51,6 +54,11 @@ def orders(*numbers: str, **changes: str) -> bytes:
         {"ПлательщикСчет": THEIRS},
         {"ПолучательСчет": "KZ87125KZT5004100100"},
         {"ПолучательБИН_ИИН": ""},
+        {"ПолучательКБЕ": ""},
+        {"ПолучательКБЕ": "30"},
+        {"ПолучательКБЕ": "17"},  # a company's, of a person
+        {"ПолучательБИН_ИИН": "000440000003"},  # a company, with a person's
+        {"ПлательщикКБЕ": "27"},  # a resident is none of those
         {"КодНазначенияПлатежа": ""},
         {"КодНазначенияПлатежа": "85"},
     ],

@@ -26,7 +26,7 @@ _HOW: Mapping[PayoutWay, Text] = {
 
 
 class RefundPayeeError(DomainError):
-    """A refund by bank names an account, one in cash names none."""
+    """A refund by bank names an account, and the payee's code of two digits where it is not the usual; cash neither."""
 
     code = "refund_payee"
     status = 422

@@ -66,6 +66,8 @@ class Payee:
     way: PayoutWay
     iban: str | None = None
     bic: str | None = None
+    kbe: str | None = None
+    """The beneficiary's code (КБе) as the applicant states it; None where the IIN or BIN tells it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from telco.billing.refunds.model import Payer, Refund
+from telco.billing.refunds.rules import kbe_of
 from telco.kernel.money import json_money
 
 _NEIGHBOURS = str.maketrans("ӘәҒғҚқҢңӨөҰұҮүҺһ", "АаГгКкНнОоУуУуХх")
@@ -56,6 +57,7 @@ def _order(payer: Payer, refund: Refund, day: str, purpose_code: str) -> list[st
         "ПолучательСчет": refund.payee.iban or "",
         "Получатель": refund.applicant,
         "ПолучательБИН_ИИН": refund.iin_bin,
+        "ПолучательКБЕ": refund.payee.kbe or kbe_of(refund.iin_bin),
         "ПолучательБИК": refund.payee.bic or "",
         "КодНазначенияПлатежа": purpose_code,
         "НазначениеПлатежа": purpose(refund),

@@ -10,8 +10,9 @@ select pg_advisory_xact_lock($1, hashtext($2));
 -- An application; nothing when one for this account is not finished.
 insert into refunds.refund
     (request_id, kind, shard, account_id, contract_id, party_id, party_kind, named, iin_bin, applicant, contact_phone,
-     language, channel, registered_at, registered_by, ground, asked_tiyn, way, payee_iban, payee_bic, not_before, pay_by)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+     language, channel, registered_at, registered_by, ground, asked_tiyn, way, payee_iban, payee_bic, payee_kbe, not_before,
+     pay_by)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
 on conflict (shard, account_id) where state in ('applied', 'approved', 'ordered') do nothing
 returning *;
 

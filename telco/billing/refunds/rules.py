@@ -10,11 +10,33 @@ from telco.kernel.calendar import add_months
 from telco.kernel.money import Tiyn
 
 _BIC = re.compile(r"[A-Z]{4}KZ[0-9A-Z]{2}(?:[0-9A-Z]{3})?", re.ASCII)
+_KBE = re.compile(r"[12][1-9]", re.ASCII)
 
 
 def is_bic(text: str) -> bool:
     """Tell whether this is the code of a bank of Kazakhstan (ISO 9362)."""
     return _BIC.fullmatch(text) is not None
+
+
+def is_kbe(text: str) -> bool:
+    """Tell whether this is a beneficiary's code: 1 for a resident or 2, and a sector of the economy, 1 to 9."""
+    return _KBE.fullmatch(text) is not None
+
+
+def kbe_of(iin_bin: str) -> str:
+    """Return the beneficiary's code that an IIN or BIN tells, by its fifth digit.
+
+    In an IIN it is of the day of birth, 0 to 3: households, 19. In a BIN 4 is a resident company, taken for a private
+    one, 17; 5 one of a non-resident, 27; 6 entrepreneurs who have joined, households too. Whoever is another (a state
+    body, a bank, a person who is no resident) has to say so.
+    """
+    match iin_bin[4]:
+        case "4":
+            return "17"
+        case "5":
+            return "27"
+        case _:
+            return "19"
 
 
 def period_end(anchor: date, day: date) -> date:

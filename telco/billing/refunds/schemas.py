@@ -33,6 +33,7 @@ OurIban = Annotated[
     str, StringConstraints(pattern=r"^KZ[0-9]{2}[0-9A-Z]{16}$"), Field(examples=["KZ87345KZT1234567890"])
 ]
 Bic = Annotated[str, StringConstraints(pattern=r"^[A-Z]{4}KZ[0-9A-Z]{2,5}$"), Field(examples=["HSBKKZKX"])]
+Kbe = Annotated[str, StringConstraints(pattern=r"^[12][1-9]$"), Field(examples=["19"])]
 Ground = Annotated[str, text(300, field="ground"), Field(examples=["application 17 of 2 March 2026"])]
 Decision = Annotated[str, text(300, field="decision"), Field(examples=["identity and account checked"])]
 Document = Annotated[str, text(40, field="document"), Field(examples=["17"])]
@@ -57,6 +58,8 @@ class RefundIn(ApiModel):
     iban: Iban | None = None
     """Where the bank is to pay it; none for a cash desk."""
     bic: Bic | None = None
+    kbe: Kbe | None = None
+    """The payee's code (КБе), for a bank; left out: what the IIN or BIN tells."""
     amount: PositiveMoney | None = None
     """Left out: all that is left."""
     contact_phone: MsisdnText | None = None
@@ -68,7 +71,7 @@ class RefundIn(ApiModel):
         return NewRefund(
             named=self.named,
             iin_bin=self.iin_bin,
-            payee=Payee(self.way, self.iban, self.bic),
+            payee=Payee(self.way, self.iban, self.bic, self.kbe),
             amount=self.amount,
             contact_phone=self.contact_phone,
             channel=self.channel,
@@ -96,6 +99,8 @@ class RefundOut(ApiModel):
     asked: MoneyOut | None
     way: PayoutWay
     iban: str | None
+    kbe: str | None
+    """The payee's code as it was stated; the IIN or BIN tells it otherwise."""
     not_before: date
     """The first day on which it may be paid."""
     pay_by: date
@@ -115,7 +120,8 @@ class RefundOut(ApiModel):
 
     @classmethod
     def of(cls, refund: Refund) -> RefundOut:
-        own = {"account": str(refund.account), "way": refund.payee.way, "iban": refund.payee.iban}
+        payee = refund.payee
+        own = {"account": str(refund.account), "way": payee.way, "iban": payee.iban, "kbe": payee.kbe}
         rest = {name: getattr(refund, name) for name in cls.model_fields if name not in own}
         return cls.model_validate(own | rest)
 

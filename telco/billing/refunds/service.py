@@ -290,6 +290,8 @@ def _checked(payee: Payee) -> Payee:
         raise RefundPayeeError
     if payee.bic is not None and not rules.is_bic(payee.bic):
         raise RefundPayeeError
+    if payee.kbe is not None and (payee.way is not PayoutWay.BANK or not rules.is_kbe(payee.kbe)):
+        raise RefundPayeeError
     return payee if payee.iban is None else replace(payee, iban=parse_iban(payee.iban))
 
 

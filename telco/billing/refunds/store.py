@@ -70,6 +70,7 @@ async def insert_refund(
         new.payee.way,
         new.payee.iban,
         new.payee.bic,
+        new.payee.kbe,
         not_before,
         pay_by,
     )
@@ -95,7 +96,7 @@ def refund_of(row: Record) -> Refund:
         registered_by=row["registered_by"],
         ground=row["ground"],
         asked=row["asked_tiyn"],
-        payee=Payee(PayoutWay(row["way"]), row["payee_iban"], row["payee_bic"]),
+        payee=Payee(PayoutWay(row["way"]), row["payee_iban"], row["payee_bic"], row["payee_kbe"]),
         not_before=row["not_before"],
         pay_by=row["pay_by"],
         state=RefundState(row["state"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import asyncpg
@@ -75,6 +76,17 @@ async def test_the_file_is_what_the_bank_reads(office: Office) -> None:
         f"КодНазначенияПлатежа={PURPOSE_CODE}",
     ):
         assert text.count(f"{of_ours}\r\n") == 2, of_ours  # in each order
+
+
+@pytest.mark.clause("PSC-6.4")
+async def test_an_order_has_the_payees_code_as_stated_or_as_the_number_tells(office: Office) -> None:
+    person = await office.ordered(await office.world.subscriber(money="20"))
+    stated = await office.ordered(
+        await office.world.subscriber(money="20"), payee=Payee(PayoutWay.BANK, THEIRS, kbe="29")
+    )
+    assert (person.payee.kbe, stated.payee.kbe) == (None, "29")
+    made = await office.bank.make_file(OURS, actor=ANNA, request_id="f")
+    assert re.findall("ПолучательКБЕ=(.*)\r\n", made.content.decode("cp1251")) == ["19", "29"]
 
 
 @pytest.mark.clause("PSC-6.4")

@@ -24,7 +24,7 @@ from telco.billing.refunds.model import Payee, PayoutWay, RefundId, RefundKind, 
 from telco.kernel.iban import IbanError
 from telco.kernel.money import tenge
 from telco.subscribers.model import Channel, EndGround
-from tests.billing.refunds.conftest import ANNA, BOLAT, OURS, Office
+from tests.billing.refunds.conftest import ANNA, BOLAT, OURS, THEIRS, Office
 from tests.world import iin
 
 
@@ -79,6 +79,8 @@ async def test_nothing_is_overpaid(office: Office) -> None:
         ({"payee": Payee(PayoutWay.BANK, "KZ96125KZT5004100100")}, IbanError),
         ({"payee": Payee(PayoutWay.BANK)}, RefundPayeeError),
         ({"payee": Payee(PayoutWay.CASH, OURS)}, RefundPayeeError),
+        ({"payee": Payee(PayoutWay.CASH, kbe="19")}, RefundPayeeError),
+        ({"payee": Payee(PayoutWay.BANK, THEIRS, kbe="10")}, RefundPayeeError),
         ({"channel": Channel.HELPDESK}, RefundNotWrittenError),
         ({"channel": Channel.SMS}, RefundNotWrittenError),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from telco.billing.refunds.errors import RefundStateError, RefundWayError
 from telco.billing.refunds.model import PayoutWay, RefundState, RefundTerms
-from telco.billing.refunds.rules import compensation_left, is_bic, not_before, pay_by, period_end
+from telco.billing.refunds.rules import compensation_left, is_bic, kbe_of, not_before, pay_by, period_end
 from telco.kernel.i18n import Language, Translator
 from telco.kernel.money import Tiyn, tenge
 from telco.web.problem import sentence
@@ -96,3 +96,17 @@ def test_when_a_refund_may_and_must_be_paid(registered: str, credit_end: str | N
 def test_what_may_still_be_granted(granted: str, loss: str, left: str) -> None:
     limit = Tiyn(5 * tenge(4325))
     assert compensation_left(limit, tenge(granted), tenge(loss)) == tenge(left)
+
+
+@pytest.mark.parametrize(
+    ("iin_bin", "kbe"),
+    [
+        ("900101300017", "19"),  # born on 1 January
+        ("900131300019", "19"),  # born on the 31st
+        ("990140000007", "17"),
+        ("990150000001", "27"),
+        ("990160000009", "19"),
+    ],
+)
+def test_a_number_tells_residence_and_sector(iin_bin: str, kbe: str) -> None:
+    assert kbe_of(iin_bin) == kbe
