@@ -96,7 +96,7 @@ class Notices:
 
         Contract: PSC-3.2.3, PSC-3.1.2
         """
-        readers = await self._readers([event.payload for event in events if event.topic in WRITERS])
+        readers = await self._readers(connection, [event.payload for event in events if event.topic in WRITERS])
         ended = {
             UNTRUE[event.topic](event.payload): place for place, event in enumerate(events) if event.topic in UNTRUE
         }
@@ -127,19 +127,35 @@ class Notices:
             notice.about,
         )
 
-    async def _readers(self, payloads: Sequence[Event]) -> Mapping[_About, list[Subscriber]]:
-        """The numbers that events are about; a personal account may serve several."""
+    async def _readers(self, connection: Connection, payloads: Sequence[Event]) -> Mapping[_About, list[Subscriber]]:
+        """The numbers that events are about; a personal account may serve several.
+
+        Who got a number by re-registration is told nothing of an account that its former holder has kept.
+
+        Contract: PSC-3.1.5.9
+        """
         abouts = {_about(payload) for payload in payloads}
         found: dict[_About, list[Subscriber]] = {about: [] for about in abouts}
         if ids := {about.subscriber_id for about in abouts if about.subscriber_id is not None}:
             by_id = await self._subscribers.find_by_ids(ids)
-            found.update((_About(subscriber_id), [reader]) for subscriber_id, reader in by_id.items())
-        if accounts := {about.account for about in abouts if about.account is not None}:
+            found.update((about, [by_id[about.subscriber_id]]) for about in abouts if about.subscriber_id in by_id)
+        if accounts := {about.account for about in abouts if about.account is not None and not about.subscriber_id}:
             by_account = await self._subscribers.find_by_accounts(accounts)
             found.update((_About(account=account), readers) for account, readers in by_account.items())
         if msisdns := {about.msisdn for about in abouts if about.msisdn is not None}:
             by_msisdn = await self._subscribers.find_many(msisdns)
             found.update((_About(msisdn=msisdn), [reader]) for msisdn, reader in by_msisdn.items())
+        moved = [
+            (about, about.account, reader)
+            for about, readers in found.items()
+            for reader in readers
+            if about.account is not None and about.account != reader.account
+        ]
+        accounts = {account for _, account, _ in moved}
+        holders = await self._subscribers.accounts.holders(connection, list(accounts)) if accounts else {}
+        for about, account, reader in moved:
+            if account not in holders or holders[account].contract_id != reader.contract_id:
+                found[about] = []
         return found
 
     # What each event says
@@ -371,7 +387,7 @@ class _Written(NamedTuple):
 
 
 class _About(NamedTuple):
-    """Whom an event concerns: one number, or all that spend from an account."""
+    """Whom an event concerns: one number, for the sake of an account where it names one, or all that spend from one."""
 
     subscriber_id: SubscriberId | None = None
     account: AccountRef | None = None
@@ -379,10 +395,9 @@ class _About(NamedTuple):
 
 
 def _about(payload: Event) -> _About:
-    if "subscriber_id" in payload:
-        return _About(payload["subscriber_id"])
-    if "account_id" in payload:
-        return _About(account=AccountRef(payload["shard"], payload["account_id"]))
+    account = AccountRef(payload["shard"], payload["account_id"]) if "account_id" in payload else None
+    if account is not None or "subscriber_id" in payload:
+        return _About(payload.get("subscriber_id"), account)
     return _About(msisdn=payload["msisdn"])
 
 

@@ -80,6 +80,26 @@ async def test_an_invoice_is_told_once_when_it_is_issued(handsets: Handsets, lan
     assert await handsets.sent(who) == [text]
 
 
+@pytest.mark.clause("PSC-3.1.5.9", "PSC-3.2.4")
+async def test_an_invoice_is_not_told_to_who_has_got_the_number_since(handsets: Handsets) -> None:
+    who = await handsets.accede("kcell-status", amount="0")
+    heir = await handsets.pass_on(await handsets.subscribers.get(who.msisdn))
+    assert heir.msisdn == who.msisdn
+    assert await invoiced(handsets, who) == []
+    [event] = await handsets.database.fetch("select payload from kernel.outbox where topic = $1", ISSUED)
+    assert event["payload"]["subscriber_id"] == heir.subscriber_id
+
+
+@pytest.mark.clause("PSC-1.1.12", "PSC-3.2.4")
+async def test_an_invoice_is_told_to_a_number_that_spends_from_another_account_of_its_contract(
+    handsets: Handsets,
+) -> None:
+    who = await handsets.accede("kcell-status", amount="0")
+    second = await handsets.subscribers.contracts.open_account(who.subscriber_id, "second", CLERK)
+    await handsets.subscribers.contracts.use_account(who.subscriber_id, second.account, CLERK)
+    assert await invoiced(handsets, who) == ["Выставлен счёт KC-2026-0000001: оплатите 8 990 ₸ до 02.05.2026."]
+
+
 @pytest.mark.clause("PSC-4.3.2")
 @pytest.mark.parametrize(
     ("advance", "told_of"),

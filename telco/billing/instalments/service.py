@@ -410,6 +410,8 @@ def _told(part: DuePart) -> tuple[str, str, dict[str, object]]:
     payload: dict[str, object] = {
         "subscriber_id": part.subscriber_id,
         "msisdn": part.msisdn,
+        "shard": part.account.shard,
+        "account_id": part.account.account_id,
         "number": part.number,
         "part": part.part_no,
         "of": part.months,
