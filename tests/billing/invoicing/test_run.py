@@ -12,6 +12,8 @@ import pytest
 from telco.billing.invoicing.audit import audit
 from telco.billing.invoicing.model import BillingRun, InvoiceState
 from telco.billing.invoicing.service import Invoicing
+from telco.catalog.model import Service
+from telco.charging.model import UsageRequest
 from telco.db.pool import Connection, Database
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import ManualClock
@@ -108,6 +110,33 @@ async def test_a_change_of_vat_inside_a_period_makes_two_groups(database: Databa
     assert invoice.vat == Tiyn(107036 + 6897)
     # the first group's VAT is shared by its lines: 8990 * 0.12 / 1.12 = 963.21; 1070.36 - 963.21 = 107.15
     assert [line.vat for line in lines] == [96321, 10715, 6897]
+    await world.close()
+
+
+@pytest.mark.clause("PSC-4.4")
+async def test_usage_reported_late_bears_the_vat_of_when_it_was_used(database: Database, calendar: Calendar) -> None:
+    """A partner tells on 10 January of messages at 39.00: ten of December's last second, one of January's first."""
+    world = World(database, ManualClock(datetime(2025, 12, 15, 6, tzinfo=UTC)), calendar)
+    await world.open()
+    subscriber = await world.subscriber("kcell-status")
+    await to(world, date(2026, 1, 10))
+    january = calendar.start_of_day(date(2026, 1, 1))
+    for request_id, used_at, messages in (("tap-1", january - timedelta(seconds=1), 10), ("tap-2", january, 1)):
+        request = UsageRequest(
+            request_id, subscriber.msisdn, Service.SMS, other="77051234567", visited="43601", requested=messages
+        )
+        assert (await world.charging.event(request, used_at)).cost == messages * tenge(39)
+    await to(world, date(2026, 1, 15))
+    await world.invoicing.run()
+    [invoice] = await invoices(world, subscriber)
+    lines = await world.invoicing.lines(invoice.invoice_id)
+    assert [(line.label, line.vat_percent, line.amount) for line in lines] == [
+        ("fee.plan", Decimal(12), tenge(8990)),
+        ("sms.roaming", Decimal(12), tenge(390)),
+        ("sms.roaming", Decimal(16), tenge(39)),
+    ]
+    # (8990 + 390) * 0.12 / 1.12 = 1005.00; 39 * 0.16 / 1.16 = 5.3793..., half up 5.38
+    assert invoice.vat == Tiyn(100500 + 538)
     await world.close()
 
 
