@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -24,12 +24,13 @@ from telco.sms.instance import Instance
 from telco.sms.lane import Lane
 from telco.sms.limits import SenderLimits
 from telco.sms.model import Inbound, InboundState, Reply, SmsHandler
+from telco.sms.parts import ArrivedPart, PartGroup, in_rounds
 from telco.sms.sender import Sender
 from telco.sms.settings import SmsSettings
 from telco.sms.smpp.codec import number
 from telco.sms.smpp.pdu import UDHI, Address, Message, Status, Tag
 from telco.sms.smpp.session import Session
-from telco.sms.store import Answered, Arrived, ArrivedPart
+from telco.sms.store import Answered, Arrived
 from telco.sms.text import Alphabet, Part, UserData, alphabet_of, clean, decode, read_header, valid_part
 
 log = structlog.get_logger(__name__)
@@ -200,16 +201,17 @@ class Receiver:
             await self._number(conn, arrivals)
             rows = await self._sort(arrivals)
             settled: dict[int, bool] = {}
-            if again and rows.whole:
-                settled = await store.settled_arrivals(conn, [arrived.inbound_id for _, arrived in rows.whole])
+            if again:  # what one of them became was committed, and so was the rest
+                settled = await store.settled_arrivals(conn, [arrival.inbound_id for arrival in arrivals])
             fresh = [arrived for _, arrived in rows.whole if arrived.inbound_id not in settled]
-            if rows.parts:
+            joined: list[Arrived] = []
+            if rows.parts and not settled:
                 redelivered, joined = await self._keep_with_parts(conn, fresh, rows, now)
             else:
                 redelivered = await self._keep_whole(conn, fresh, now)
-                joined = []
         redelivered |= {inbound_id for inbound_id, taken in settled.items() if taken}
-        self._acknowledge(rows, redelivered)
+        became = {arrived.inbound_id for arrived in (*joined, *(arrived for _, arrived in rows.whole))}
+        self._acknowledge(rows, redelivered, settled.keys() | became)
         self._dispatch(rows, redelivered, joined)
         adoptions = [item for item in batch if isinstance(item, _Adoption)]
         if adoptions or (again and rows.parts):
@@ -240,39 +242,47 @@ class Receiver:
 
     async def _keep_with_parts(
         self, conn: Connection, fresh: Sequence[Arrived], rows: _Sorted, now: datetime
-    ) -> tuple[set[int], list[Inbound]]:
+    ) -> tuple[set[int], list[Arrived]]:
         """Keep parts too, and join those that are complete, in one transaction."""
-        owners = {part.group: arrival for arrival, part in rows.parts}
+        joined: list[Arrived] = []
         async with conn.transaction():
-            complete = await store.store_parts(conn, [part for _, part in rows.parts])
-            joined: list[tuple[store.PartGroup, Arrived]] = []
-            for group, records in complete.items():
-                arrival = owners[group]
-                octets = b"".join(record["octets"] for record in records)
-                text = decode(octets, Alphabet(records[0]["alphabet"]))
-                known = sender_of(Address(group.source))[1]
-                state = InboundState.STORED if known and text is not None else InboundState.IGNORED
-                arrived = self._arrived(arrival, group.source, group.destination, text or "", state)
-                joined.append((group, arrived._replace(fingerprint=store.fingerprint(*group, octets))))
-            redelivered = await self._keep_whole(conn, [*fresh, *(arrived for _, arrived in joined)], now)
-            if joined:
-                await store.mark_joined(conn, [(group, arrived.inbound_id) for group, arrived in joined])
-        fresh_stored = (row for _, row in joined if row.inbound_id not in redelivered)
-        return redelivered, [_inbound(row) for row in fresh_stored if row.state is InboundState.STORED]
+            await store.lock_parts(conn, (part.group for _, part in rows.parts))
+            for parts in in_rounds(rows.parts):
+                joined += await self._join(conn, parts)
+            redelivered = await self._keep_whole(conn, [*fresh, *joined], now)
+        return redelivered, joined
 
-    def _acknowledge(self, rows: _Sorted, redelivered: set[int]) -> None:
+    async def _join(self, conn: Connection, parts: Sequence[tuple[_Arrival, ArrivedPart]]) -> list[Arrived]:
+        """Keep parts and return the messages that they complete; each has the id of the last part to arrive."""
+        owners = {part.group: arrival for arrival, part in parts}
+        joined: list[tuple[PartGroup, Arrived]] = []
+        for group, records in (await store.store_parts(conn, [part for _, part in parts])).items():
+            octets = b"".join(record["octets"] for record in records)
+            text = decode(octets, Alphabet(records[0]["alphabet"]))
+            known = sender_of(Address(group.source))[1]
+            state = InboundState.STORED if known and text is not None else InboundState.IGNORED
+            arrived = self._arrived(owners[group], group.source, group.destination, text or "", state)
+            joined.append((group, arrived._replace(fingerprint=store.fingerprint(*group, octets))))
+        if joined:
+            await store.mark_joined(conn, [(group, arrived.inbound_id) for group, arrived in joined])
+        return [arrived for _, arrived in joined]
+
+    def _acknowledge(self, rows: _Sorted, redelivered: set[int], became: Collection[int]) -> None:
+        """Acknowledge what is kept, and note of what became messages that they may come again.
+
+        A message in parts comes again only if its last part does.
+        """
         lost: list[int] = []
-        for arrival, _ in rows.parts:
-            arrival.session.respond(arrival.sequence, Status.ROK)
-        for arrival, arrived in rows.whole:
-            if arrival.session.respond(arrival.sequence, Status.ROK, token=arrived.inbound_id):
+        for arrival in (arrival for arrival, _ in (*rows.parts, *rows.whole)):
+            token = arrival.inbound_id if arrival.inbound_id in became else None
+            if arrival.session.respond(arrival.sequence, Status.ROK, token=token):
                 continue
-            if arrived.inbound_id not in redelivered:
-                lost.append(arrived.inbound_id)
+            if token is not None and token not in redelivered:
+                lost.append(token)
         if lost:
             self._arrivals.put(_Expectation(lost))
 
-    def _dispatch(self, rows: _Sorted, redelivered: set[int], joined: Sequence[Inbound]) -> None:
+    def _dispatch(self, rows: _Sorted, redelivered: set[int], joined: Sequence[Arrived]) -> None:
         self._storing -= len(rows.whole) + len(rows.parts)
         for arrival, arrived in rows.whole:
             if arrived.inbound_id in redelivered:
@@ -281,8 +291,9 @@ class Receiver:
                 self._begin(_inbound(arrived), arrival.arrived_s)
             else:
                 metrics.RECEIVED_AS[arrived.state].inc()
-        for inbound in joined:
-            self._begin(inbound, self._loop.time())
+        for arrived in joined:
+            if arrived.state is InboundState.STORED and arrived.inbound_id not in redelivered:
+                self._begin(_inbound(arrived), self._loop.time())
         self._note_empty()
 
     def _reject(self, item: _Item, error: Exception) -> None:  # noqa: ARG002  (logged by the lane)

@@ -11,8 +11,9 @@ from telco.db.pool import Connection, Record
 from telco.db.queries import load
 from telco.kernel.msisdn import Msisdn
 from telco.sms.model import RANK, Inbound, InboundState, OutboundKind, OutboundState, Outgoing
+from telco.sms.parts import ArrivedPart, PartGroup
 from telco.sms.smpp.outcome import Receipt
-from telco.sms.text import Coding, Part, SplitText
+from telco.sms.text import Coding, SplitText
 
 Q = load("telco.sms", "transport_queries.sql")
 _ID_BLOCK = 500
@@ -30,30 +31,6 @@ class Arrived(NamedTuple):
     fingerprint: int
     state: InboundState
     redeliverable_until: datetime | None = None
-
-
-class ArrivedPart(NamedTuple):
-    """A part of a long message to be kept until the others are there."""
-
-    source: str
-    destination: str
-    part: Part
-    alphabet: str
-    octets: bytes
-    received_at: datetime
-
-    @property
-    def group(self) -> PartGroup:
-        return PartGroup(self.source, self.destination, self.part.reference, self.part.total)
-
-
-class PartGroup(NamedTuple):
-    """What the parts of one long message have in common."""
-
-    source: str
-    destination: str
-    reference: int
-    total: int
 
 
 class Submit:
@@ -160,21 +137,24 @@ async def expect_redelivery(conn: Connection, inbound_ids: Sequence[int], until:
     await conn.execute(Q.expect_redelivery, inbound_ids, until)
 
 
+async def lock_parts(conn: Connection, groups: Iterable[PartGroup]) -> None:
+    """Let nobody else join the parts of these messages before the transaction ends."""
+    await conn.execute(Q.lock_part_groups, [fingerprint(*group) for group in sorted(set(groups))])
+
+
 async def store_parts(conn: Connection, parts: Sequence[ArrivedPart]) -> dict[PartGroup, list[Record]]:
-    """Keep parts and return the messages that are complete with them, each with its parts in order."""
+    """Keep parts, each once, and return the messages that are complete with them, each with its parts in order."""
     groups = sorted({part.group for part in parts})
-    await conn.execute(Q.lock_part_groups, [fingerprint(*group) for group in groups])
-    latest = {(part.group, part.part.number): part for part in parts}
     await conn.execute(
         Q.store_parts,
-        [part.source for part in latest.values()],
-        [part.destination for part in latest.values()],
-        [part.part.reference for part in latest.values()],
-        [part.part.total for part in latest.values()],
-        [part.part.number for part in latest.values()],
-        [part.alphabet for part in latest.values()],
-        [part.octets for part in latest.values()],
-        [part.received_at for part in latest.values()],
+        [part.source for part in parts],
+        [part.destination for part in parts],
+        [part.part.reference for part in parts],
+        [part.part.total for part in parts],
+        [part.part.number for part in parts],
+        [part.alphabet for part in parts],
+        [part.octets for part in parts],
+        [part.received_at for part in parts],
     )
     found: dict[PartGroup, list[Record]] = {}
     for row in await conn.fetch(Q.find_parts, *_group_columns(groups)):

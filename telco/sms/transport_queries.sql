@@ -101,21 +101,24 @@ update sms.inbound set redeliverable_until = $2 where inbound_id = any($1::bigin
 select pg_advisory_xact_lock(key) from unnest($1::bigint[]) as t (key) order by key;
 
 -- name: store_parts
--- Keep parts; the same part again changes nothing. Another text under an old reference starts anew: what was joined
--- there is gone, so that a part that both texts have is waited for again.
+-- Keep parts, no two of them the same part of a group. One that is kept already waits again, for it may be the next
+-- message's. Another text at its place starts a message anew: what was joined is gone, and of what waits the parts that
+-- came nearer to the old text than to the new one.
 with arrived as materialized (
     select * from unnest($1::text[], $2::text[], $3::int[], $4::smallint[], $5::smallint[], $6::text[], $7::bytea[],
                          $8::timestamptz[])
          as t (source, destination, reference, total, number, alphabet, octets, received_at)
 ), anew as materialized (
-    select distinct source, destination, reference, total
+    select source, destination, reference, total,
+           max(kept.received_at) as old_at, min(arrived.received_at) as new_at
     from sms.inbound_part as kept join arrived using (source, destination, reference, total, number)
     where kept.octets <> arrived.octets
+    group by source, destination, reference, total
 ), gone as (
     delete from sms.inbound_part as kept using anew
     where (kept.source, kept.destination, kept.reference, kept.total)
           = (anew.source, anew.destination, anew.reference, anew.total)
-      and kept.joined_as is not null
+      and (kept.joined_as is not null or kept.received_at - anew.old_at < anew.new_at - kept.received_at)
       and not exists (select from arrived
                       where (arrived.source, arrived.destination, arrived.reference, arrived.total, arrived.number)
                             = (kept.source, kept.destination, kept.reference, kept.total, kept.number))
@@ -123,13 +126,10 @@ with arrived as materialized (
 insert into sms.inbound_part as kept (source, destination, reference, total, number, alphabet, octets, received_at)
 select * from arrived
 on conflict (source, destination, reference, total, number) do update
-set alphabet = excluded.alphabet, octets = excluded.octets, received_at = excluded.received_at, joined_as = null
-where kept.octets <> excluded.octets
-   or exists (select from anew where (anew.source, anew.destination, anew.reference, anew.total)
-                                     = (kept.source, kept.destination, kept.reference, kept.total));
+set alphabet = excluded.alphabet, octets = excluded.octets, received_at = excluded.received_at, joined_as = null;
 
 -- name: find_parts
--- The parts of some messages that have not been joined yet.
+-- The parts of some messages that wait to be joined.
 select source, destination, reference, total, number, alphabet, octets
 from sms.inbound_part join unnest($1::text[], $2::text[], $3::int[], $4::smallint[])
      as t (source, destination, reference, total) using (source, destination, reference, total)
@@ -144,7 +144,7 @@ from unnest($1::text[], $2::text[], $3::int[], $4::smallint[], $5::bigint[])
 where (kept.source, kept.destination, kept.reference, kept.total) = (t.source, t.destination, t.reference, t.total);
 
 -- name: delete_old_parts
--- Parts too old to be joined or to come again. Returns how many were never joined.
+-- Parts too old to be joined or to come again. Returns how many waited for others in vain.
 with gone as (delete from sms.inbound_part where received_at < $1 returning joined_as)
 select count(*) from gone where joined_as is null;
 

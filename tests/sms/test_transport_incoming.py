@@ -88,6 +88,60 @@ async def test_two_texts_under_one_reference_may_share_a_part(database: Database
         assert await database.fetchval("select count(*) from sms.inbound") == 4
 
 
+async def test_the_same_long_text_again_under_one_reference_is_another_message(
+    database: Database, clock: ManualClock
+) -> None:
+    """As a short text is, whose acknowledgement has surely arrived."""
+    async with running(database, clock) as bench:
+        for count in (1, 2):
+            await bench.smsc.deliver(part(1, b"long ", total=2))
+            await bench.smsc.deliver(part(2, b"text", total=2))
+            await bench.phones.texts(count)
+            clock.advance(timedelta(seconds=60))
+        assert await bench.phones.texts(2) == ["heard long text"] * 2
+
+
+async def test_messages_under_one_reference_that_arrive_together_are_told_apart(
+    database: Database, clock: ManualClock
+) -> None:
+    """What an SMSC had kept while nobody was bound; the second begins like the first, the third is the second again."""
+    texts = [(b"a ", b"b"), (b"a ", b"c"), (b"a ", b"c"), (b"d ", b"b")]
+    async with running(database, clock) as bench:
+        parts = [part(number, text, total=2) for pair in texts for number, text in enumerate(pair, start=1)]
+        await asyncio.gather(*(bench.smsc.deliver(message) for message in parts))
+        assert sorted(await bench.phones.texts(4)) == ["heard a b", "heard a c", "heard a c", "heard d b"]
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (1, 3, 2), (2, 1, 3), (2, 3, 1)])
+async def test_what_is_left_of_a_message_that_never_came_whole_is_not_joined_with_the_next(
+    database: Database, clock: ManualClock, order: tuple[int, ...]
+) -> None:
+    """Of the first its last part is lost; the second comes ten minutes later under the same reference."""
+    async with running(database, clock) as bench:
+        for number, text in ((1, b"x"), (2, b"y")):
+            await bench.smsc.deliver(part(number, text))
+            clock.advance(timedelta(seconds=4))
+        clock.advance(timedelta(seconds=600))
+        for number in order:
+            await bench.smsc.deliver(part(number, b"abc"[number - 1 : number]))
+            clock.advance(timedelta(seconds=4))
+        assert await bench.phones.texts(1) == ["heard abc"]
+
+
+async def test_a_late_copy_of_a_part_is_not_joined_with_the_next_message(
+    database: Database, clock: ManualClock
+) -> None:
+    async with running(database, clock) as bench:
+        for number, text in ((1, b"a "), (2, b"b"), (2, b"b")):
+            await bench.smsc.deliver(part(number, text, total=2))
+            clock.advance(timedelta(seconds=4))
+        assert await bench.phones.texts(1) == ["heard a b"]
+        clock.advance(timedelta(seconds=600))
+        await bench.smsc.deliver(part(1, b"c ", total=2))
+        await bench.smsc.deliver(part(2, b"d", total=2))
+        assert await bench.phones.texts(2) == ["heard a b", "heard c d"]
+
+
 async def test_missing_parts_are_waited_for_and_given_up(database: Database, clock: ManualClock) -> None:
     async with running(database, clock, part_wait_s=900) as bench:
         await bench.smsc.deliver(part(1, b"a", total=2))

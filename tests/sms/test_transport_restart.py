@@ -22,7 +22,8 @@ from telco.kernel.clock import ManualClock, SystemClock
 from telco.lab.smsc import Smsc
 from telco.sms.model import Inbound, Reply
 from telco.sms.smpp import codec
-from telco.sms.smpp.pdu import Address, Command, Message, Status
+from telco.sms.smpp.pdu import UDHI, Address, Command, Message, Status
+from telco.sms.text import Part, header
 from tests.sms.raw import Centre, Raw
 from tests.sms.transport import PATIENCE_S, SUBSCRIBER, Phones, echo, running, service_on, settings, until
 
@@ -111,6 +112,24 @@ async def test_a_redelivery_after_the_window_is_a_new_message(database: Database
         await give(peer, 1)
         assert await database.fetchval("select count(*) from sms.inbound") == 2
         await peer.close()
+        await stop(service, centre)
+
+
+async def test_a_long_message_that_is_redelivered_whole_is_served_once(database: Database, clock: ManualClock) -> None:
+    """The session ends before the acknowledgement of its last part is proven; the third time it is a new message."""
+    parts = [
+        Message(HELLO.source, HELLO.destination, header(Part(9, 2, number)) + text, 0, UDHI)
+        for number, text in ((1, b"long "), (2, b"text"))
+    ]
+    async with Centre() as centre:
+        service = service_on(database, clock, settings(centre.port), silent)
+        await service.start()
+        for kept in (1, 1, 2):
+            peer = await centre.bind()
+            for sequence, message in enumerate(parts, start=1):
+                await give(peer, sequence, message)
+            assert await database.fetchval("select count(*) from sms.inbound") == kept
+            await peer.close()
         await stop(service, centre)
 
 
