@@ -90,14 +90,14 @@ class CashDesk:
 
         Contract: PSC-4.1, PSC-3.1.6
         """
-        async with self._database.acquire() as connection:
-            least, most = await store.limits(connection, Channel.CASH_DESK, self._calendar.today(self._clock.now()))
-        if not least <= amount <= most:
-            raise PaymentLimitError(least=Money(least), most=Money(most))
         name = rules.normal_name(named)
         earlier = await self._earlier(name, amount, request_id)
         if earlier is not None:
             return earlier
+        async with self._database.acquire() as connection:
+            least, most = await store.limits(connection, Channel.CASH_DESK, self._calendar.today(self._clock.now()))
+        if not least <= amount <= most:
+            raise PaymentLimitError(least=Money(least), most=Money(most))
         target = await self._payments.target(named)
 
         async def body(connection: Connection) -> Payment:

@@ -50,6 +50,18 @@ async def test_the_same_request_gets_the_same_receipt_and_another_sum_is_refused
         await take(desk, subscriber.msisdn, "101")
 
 
+async def test_the_same_request_gets_the_same_receipt_also_after_the_limits_have_changed(desk: Desk) -> None:
+    subscriber = await desk.world.subscriber()
+    await desk.cash.open_shift("almaty-1", cashier=ANNA)
+    first = await take(desk, subscriber.msisdn)
+    await desk.world.database.fetch(
+        "insert into payments.channel_limit values ('cash_desk', '2026-03-02', 50000, 60000)"
+    )
+    assert await take(desk, subscriber.msisdn) == first
+    with pytest.raises(PaymentLimitError):
+        await take(desk, subscriber.msisdn, request_id="r2")
+
+
 async def test_receipts_have_no_gaps_whatever_fails_between(desk: Desk) -> None:
     subscriber = await desk.world.subscriber()
     shift = await desk.cash.open_shift("almaty-1", cashier=ANNA)
