@@ -312,6 +312,7 @@ def _register_routes(api: Api, ways: WaysIn) -> None:
     api.get(
         "/v1/payment-providers/{code}/registers/{day}",
         roles=_BOOKS,
+        audit=True,
         response=OurRegisterOut,
         errors=[e.ProviderUnknownError],
         summary="Our register of a provider's day",
@@ -419,6 +420,7 @@ def _correction_routes(api: Api, ways: WaysIn) -> None:
     api.get(
         "/v1/payment-corrections",
         roles=_READERS,
+        audit=True,
         response=CorrectionsOut,
         summary="Corrections by state",
         tags=_CORRECTIONS,

@@ -15,6 +15,7 @@ import pytest
 
 from telco.billing.payments import terminal_http
 from telco.billing.payments.model import Reason
+from telco.db.pool import Database
 from telco.kernel.clock import ManualClock
 from telco.web.staff import Role
 from tests.billing.payments.bank import bank_file, document
@@ -235,6 +236,22 @@ async def test_a_cashier_takes_cash_and_a_supervisor_approves_its_correction(cal
     _, day = await caller.staff(Role.ACCOUNTANT, "GET", "/v1/cash-desk/days/2026-03-02")
     assert day["taken"] == "350.00"  # 250 here and 100 of the example
     assert [desk["taken"] for desk in day["desks"]] == ["250.00", "100.00"]
+
+
+@pytest.mark.clause("PSC-1.1.21")
+@pytest.mark.parametrize(
+    ("route", "path"),
+    [
+        ("/v1/payment-corrections", "/v1/payment-corrections"),
+        ("/v1/payment-providers/{code}/registers/{day}", "/v1/payment-providers/kiosk/registers/2026-03-01"),
+    ],
+)
+async def test_lists_of_peoples_payments_are_read_on_record(
+    caller: Caller, database: Database, route: str, path: str
+) -> None:
+    assert (await caller.staff(Role.ACCOUNTANT, "GET", path))[0] == 200
+    query = "select count(*) from kernel.audit_trail where action = $1"
+    assert await database.fetchval(query, f"GET {route}") == 1
 
 
 def test_every_reason_has_a_comment() -> None:
