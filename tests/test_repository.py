@@ -52,6 +52,14 @@ def test_everything_kept_is_text(root: Path) -> None:
     assert [path.name for path in kept if b"\0" in path.read_bytes()] == []
 
 
+def test_no_two_features_share_the_number_of_an_advisory_lock(root: Path) -> None:
+    """Who waits for one would wait for the other's, too."""
+    sources = "".join(path.read_text("utf-8") for path in sorted((root / "telco").rglob("*.py")))
+    numbers = re.findall(r"^_[A-Z_]*LOCK[A-Z_]* = (0x[0-9A-F]+)$", sources, re.M)
+    assert len(numbers) > 5
+    assert sorted(numbers) == sorted(set(numbers))
+
+
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_is_pins_and_hashes_and_nothing_else(root: Path, lock: str) -> None:
     pin, digest, comment = r"[a-z0-9.-]+==\S+ \\", r"    --hash=sha256:[0-9a-f]{64}( \\)?", r"#.*"

@@ -20,7 +20,7 @@ from telco.sms.model import OutboundKind
 from telco.sms.service import SmsService
 
 VALID_FOR = timedelta(hours=6)
-_LOCK = 0x7E1CB
+_LOCK = 0x7E1D0
 _Q = queries.load("telco.sms", "call_me.sql")
 
 

@@ -22,7 +22,7 @@ from telco.db.pool import Connection, Record
 from telco.kernel.money import Tiyn
 
 Q = queries.load("telco.billing.company")
-_ORDER_LOCK = 0x7E1CC
+_ORDER_LOCK = 0x7E1CF
 
 
 async def lock_order(connection: Connection, order: Order) -> None:
