@@ -12,9 +12,8 @@ values ($1, $2, $3, $4, $5, $6) on conflict on constraint contact_login_key do n
 select * from company_payments.contact where login = $1;
 
 -- name: set_contact
--- A contact's new key, or its end.
-update company_payments.contact
-set key_digest = coalesce($2, key_digest), disabled_at = case when $3 then coalesce(disabled_at, $4) end
+-- The end of a contact, or that it is none.
+update company_payments.contact set disabled_at = case when $2 then coalesce(disabled_at, $3) end
 where login = $1 returning *;
 
 -- name: insert_sheet

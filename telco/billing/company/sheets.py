@@ -157,7 +157,7 @@ class Sheets:
         """
 
         async def body(connection: Connection) -> Contact:
-            row = await connection.fetchrow(Q.set_contact, login, None, not enabled, self._clock.now())
+            row = await connection.fetchrow(Q.set_contact, login, not enabled, self._clock.now())
             if row is None:
                 raise ContactUnknownError(login=login)
             await self._audit_contact(connection, "enable_contact" if enabled else "disable_contact", login, actor)

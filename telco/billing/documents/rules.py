@@ -33,7 +33,6 @@ GIVEN = frozenset({Kind.INVOICE, Kind.CREDIT_NOTE, Kind.ACT})
 
 ACT_TERM_DAYS = 20
 """Calendar days after the services were given."""
-REFUND_TERM_DAYS = 30
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=1)
 MAX_STATEMENT_DAYS = 366

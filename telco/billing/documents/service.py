@@ -444,15 +444,6 @@ class Documents:
                 content = canonical.to_canonical(document).encode()
                 return Rendered(content, "application/json", f"{document.number}.json")
 
-    async def of_invoice(self, invoice_id: InvoiceId, language: Language, *, actor: str = SYSTEM) -> bytes:
-        """Render the document of an invoice as PDF, issuing it when nobody asked before.
-
-        Raises:
-            InvoiceUnknownError, RequisitesMissingError
-        """
-        issued = await self.issue_invoice(invoice_id, actor=actor)
-        return (await self.render(issued.document_id, language)).content
-
 
 def goes_to_the_state(document: Document) -> bool:
     """Tell whether a document goes to the state's e-invoice system: of services to companies, and what lowers one.
