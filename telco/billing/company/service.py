@@ -44,7 +44,7 @@ from telco.billing.payments.model import (
 )
 from telco.billing.payments.service import Payments
 from telco.billing.payments.work_list import WorkList
-from telco.db.pool import Connection, Database
+from telco.db.pool import LOST_CONNECTION, Connection, Database
 from telco.kernel.clock import Clock
 from telco.kernel.errors import DomainError
 from telco.kernel.money import Money, Tiyn, json_money
@@ -115,8 +115,12 @@ class CompanyPayments:
                 done = await self.look(item)
             except DomainError as error:  # one payment that cannot be credited holds no other up
                 log.warning("company_payment_waits", item_id=item.item_id, error_code=error.code)
-                waiting += 1
-                continue
+                done = False
+            except LOST_CONNECTION:
+                raise
+            except Exception:  # nor does a defect of ours
+                log.exception("company_payment_failed", item_id=item.item_id)
+                done = False
             allocated += done
             waiting += not done
         return Processed(allocated, waiting)

@@ -19,7 +19,7 @@ from telco.billing.documents.store import Q
 from telco.billing.invoicing.model import InvoiceId
 from telco.billing.invoicing.service import Invoicing
 from telco.db.outbox import OutboxEvent
-from telco.db.pool import Connection, Database, Record
+from telco.db.pool import LOST_CONNECTION, Connection, Database, Record
 from telco.kernel.calendar import Calendar, add_months
 from telco.kernel.clock import Clock
 from telco.kernel.errors import DomainError
@@ -128,7 +128,7 @@ class CompanyDuties:
         return await self._database.transact("documents.claim_duties", body)
 
     async def _do(self, row: Record) -> bool:
-        """Fulfil a duty; what is in the way is noted, and it is tried again."""
+        """Fulfil a duty; what is in the way is noted, holds no other up, and it is tried again."""
         duty_id, source = row["duty_id"], row["source"]
         try:
             issued = await self._documents.issue_of(source)
@@ -137,15 +137,17 @@ class CompanyDuties:
             return True
         except DomainError as error:
             log.warning("document_duty_failed", duty_id=duty_id, source=source, code=error.code)
-            await self._change(
-                Q.postpone_duty,
-                duty_id,
-                f"{error.code}: {error}"[:500],
-                rules.next_try(row["attempts"], self._clock.now()),
-            )
-            return False
-        await self._change(Q.do_duty, duty_id, issued.document_id, self._calendar.today(self._clock.now()))
-        return True
+            trouble = f"{error.code}: {error}"
+        except LOST_CONNECTION:
+            raise
+        except Exception as error:  # a defect of ours
+            log.exception("document_duty_failed", duty_id=duty_id, source=source)
+            trouble = f"{type(error).__name__}: {error}"
+        else:
+            await self._change(Q.do_duty, duty_id, issued.document_id, self._calendar.today(self._clock.now()))
+            return True
+        await self._change(Q.postpone_duty, duty_id, trouble[:500], rules.next_try(row["attempts"], self._clock.now()))
+        return False
 
     async def _change(self, query: str, *arguments: object) -> None:
         async def body(connection: Connection) -> None:

@@ -23,7 +23,7 @@ from telco.billing.documents.model import DocumentId, EInvoice, EInvoiceState, K
 from telco.billing.documents.service import Documents
 from telco.billing.documents.store import Q
 from telco.db import audit
-from telco.db.pool import Connection, Database, Record
+from telco.db.pool import LOST_CONNECTION, Connection, Database, Record
 from telco.kernel.clock import Clock
 from telco.kernel.errors import DomainError
 
@@ -137,8 +137,13 @@ class EInvoices:
         except (EInvoiceTroubleError, DomainError) as error:
             trouble = f"{error.code}: {error}" if isinstance(error, DomainError) else str(error)
             log.warning("einvoice_trouble", document_id=document_id, attempts=attempts, error=trouble)
-            await self._later(document_id, rules.next_try(attempts, self._clock.now()), trouble[:500])
-            return EInvoiceState(row["state"])
+        except LOST_CONNECTION:
+            raise
+        except Exception as error:  # a defect of ours
+            trouble = f"{type(error).__name__}: {error}"
+            log.exception("einvoice_failed", document_id=document_id, attempts=attempts)
+        await self._later(document_id, rules.next_try(attempts, self._clock.now()), trouble[:500])
+        return EInvoiceState(row["state"])
 
     async def _send(self, system: EInvoiceSystem, document_id: DocumentId, attempts: int) -> EInvoiceState:
         document, _ = await self._documents.document(document_id)

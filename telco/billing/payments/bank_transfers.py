@@ -36,7 +36,7 @@ from telco.billing.payments.model import (
 from telco.billing.payments.service import Payments
 from telco.billing.payments.statements import parse_statement
 from telco.billing.payments.store import Q
-from telco.db.pool import Connection, Database, Record
+from telco.db.pool import LOST_CONNECTION, Connection, Database, Record
 from telco.kernel.calendar import Calendar
 from telco.kernel.clock import Clock
 from telco.kernel.errors import DomainError
@@ -183,6 +183,10 @@ class BankTransfers:
                 done += await self._finish(row["document_id"], accounts)
             except DomainError as error:  # one document that cannot be credited holds no other up
                 log.warning("bank_document_waits", document_id=row["document_id"], error_code=error.code)
+            except LOST_CONNECTION:
+                raise
+            except Exception:  # nor does a defect of ours
+                log.exception("bank_document_failed", document_id=row["document_id"])
         return done
 
     async def _finish(self, document_id: int, accounts: frozenset[str]) -> bool:

@@ -338,6 +338,19 @@ async def test_a_part_of_a_companys_payment_is_corrected_on_its_own(books: Books
     assert (now.state, now.part_count, now.amount) == (PaymentState.CORRECTED, 3, tenge(1000))
 
 
+async def test_a_payment_that_nobody_understands_holds_no_other_up(books: Books) -> None:
+    one, two = await books.number_of(), await books.number_of()
+    raw = bank_file(
+        document(f"за {one.msisdn}", "300.00", "1", ПлательщикИНН=COMPANY),
+        document(f"за {two.msisdn}", "200.00", "2", ПлательщикИНН=COMPANY),
+    )
+    await books.transfers.take(raw, "f", actor=ACCOUNTANT)
+    await books.world.database.fetch("update payments.work_item set facts = '{}' where external_id = '1'")
+    processed = await books.companies.payments.process()
+    assert (processed.allocated, processed.waiting) == (1, 1)
+    assert await mains(books, one, two) == [0, tenge(200)]
+
+
 @pytest.mark.clause("PSC-3.2.4-4")
 async def test_many_machines_allocate_a_payment_once(books: Books) -> None:
     numbers = [await books.number_of() for _ in range(3)]

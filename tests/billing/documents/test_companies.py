@@ -66,6 +66,16 @@ async def test_what_cannot_be_issued_is_tried_again_and_told_when_late(office: O
     assert await office.desk.duties.run() == {"done": 2, "failed": 0, "open": 0, "late": 0}
 
 
+async def test_a_duty_that_nobody_understands_holds_no_other_up(office: Office) -> None:
+    company = await office.company()
+    async with office.world.database.acquire() as connection:
+        await connection.execute(store.Q.open_duties, ["act:?"], date(2026, 3, 1), office.world.clock.now())
+    await office.invoice(company, date(2026, 4, 2))
+    assert await office.desk.duties.run() == {"done": 2, "failed": 1, "open": 1, "late": 1}
+    [duty] = await office.desk.duties.list(DutyState.OPEN, 0, 10)
+    assert "ValueError" in str(duty.error)
+
+
 async def test_two_machines_share_the_duties(office: Office) -> None:
     companies = [await office.company(number=f"7701999000{n}") for n in range(3)]
     await office.invoice(companies[0], date(2026, 4, 2))
@@ -210,6 +220,21 @@ async def test_a_damaged_document_holds_no_other_up(office: Office, queue: EInvo
     assert len(await queue.in_state(EInvoiceState.REGISTERED, 0, 10)) == 1  # the act, which waited behind it
     waits = await queue.get(damaged.document_id)
     assert (waits.state, str(waits.trouble)[:16]) == (EInvoiceState.QUEUED, "document_damaged")
+
+
+async def test_what_cannot_be_read_at_all_holds_no_other_up(office: Office, queue: EInvoices) -> None:
+    """A defect of ours, such as of a document that this release cannot read."""
+    broken = await of_invoice(office, queue)
+    async with office.world.database.acquire() as connection:
+        await connection.execute("alter table documents.document disable trigger all")
+        await connection.execute(
+            "update documents.document set data = '{}', sha256 = sha256('{}') where document_id = $1",
+            broken.document_id,
+        )
+    await run(office, queue, 3)
+    assert len(await queue.in_state(EInvoiceState.REGISTERED, 0, 10)) == 1
+    waits = await queue.get(broken.document_id)
+    assert (waits.state, "ValidationError" in str(waits.trouble)) == (EInvoiceState.QUEUED, True)
 
 
 async def test_a_refusal_is_told_and_sent_again_by_hand(office: Office, queue: EInvoices, lab: EInvoiceLab) -> None:
