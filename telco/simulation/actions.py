@@ -225,12 +225,10 @@ class Doer:
             case Kind.ASK_LIMIT:
                 return (await app.limits.ask(subscriber, Tiyn(terms["limit"]), _CABINET, act_id)).state
             case Kind.BUY_DEVICE:
-                if terms["brought"]:
-                    await app.ways_in.cash.take(
-                        subscriber.msisdn, Tiyn(terms["brought"]), cashier=CASHIER, request_id=act_id
-                    )
+                await self._bring(subscriber, terms, act_id)
                 await app.instalments.sign(subscriber, _sale(terms), OFFICE, request_id=act_id)
             case Kind.REPAY_DEVICE:
+                await self._bring(subscriber, terms, act_id)
                 return await self._repay_devices(subscriber)
             case Kind.LEAVE:
                 stop_at = app.clock.now() + timedelta(days=terms["in_days"]) if terms["in_days"] else None
@@ -238,6 +236,12 @@ class Doer:
             case _:
                 raise AssertionError(f"{act.kind} is done elsewhere")
         return "done"
+
+    async def _bring(self, subscriber: Subscriber, terms: Mapping[str, Any], act_id: str) -> None:
+        """Pay at the desk what is to be taken from the balance at once."""
+        if terms["brought"]:
+            amount = Tiyn(terms["brought"])
+            await self._app.ways_in.cash.take(subscriber.msisdn, amount, cashier=CASHIER, request_id=act_id)
 
     async def _repay_devices(self, subscriber: Subscriber) -> str:
         """Repay what is left of the devices that a subscriber bought."""

@@ -149,10 +149,12 @@ def _pay_credit(actor: Actor, live: Sequence[Seat], today: Today) -> Act | None:
 def _device(actor: Actor, seat: Seat, today: Today) -> Act:
     """Buy a device by instalments, or repay the rest of it.
 
-    The least down payment is a tenth; the buyer brings what of it is not on the balance: credit does not pay it.
+    The least down payment is a tenth; the buyer brings what is not on the balance: credit pays neither it nor the rest.
     """
     if today.number == actor.repays_on:
-        return Act(actor.index, Kind.REPAY_DEVICE, {"msisdn": seat.msisdn})
+        price = _DEVICES[0]
+        brought = max(_round_up(Tiyn(price - price // 10 - seat.main)), 0)
+        return Act(actor.index, Kind.REPAY_DEVICE, {"msisdn": seat.msisdn, "brought": brought})
     draw = today.chance.generator(actor.index, "device terms")
     imei = f"35{actor.index:012d}"
     terms = {"imei": imei + luhn_digit(imei), "months": draw.choice(_DEVICE_MONTHS)}

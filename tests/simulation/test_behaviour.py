@@ -86,6 +86,8 @@ def test_a_limit_is_asked_for_and_a_device_bought_on_credit_only() -> None:
     done = acts(buyer, [credit], range(3 * YEAR))
     bought = [act for act in done if act.kind in (Kind.BUY_DEVICE, Kind.REPAY_DEVICE)]
     assert [act.kind for act in bought] == [Kind.BUY_DEVICE, Kind.REPAY_DEVICE]
+    # of 12,000 a tenth and then the rest, less the 700 of the balance, in whole hundreds
+    assert [act.terms["brought"] for act in bought] == [tenge(500), tenge(10_100)]
     assert parse_imei(bought[0].terms["imei"]) == bought[0].terms["imei"]
     assert {act.terms["limit"] for act in done if act.kind is Kind.ASK_LIMIT} <= set(behaviour.LIMITS)
     kinds = {act.kind for act in done}

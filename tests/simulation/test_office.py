@@ -155,7 +155,7 @@ async def test_limits_are_decided_and_devices_paid_in_parts(days: Days) -> None:
         ],
         again=True,
     )
-    repay = [Act(one.index, Kind.REPAY_DEVICE, {"msisdn": numbers[0]})]
+    repay = [Act(one.index, Kind.REPAY_DEVICE, {"msisdn": numbers[0], "brought": tenge(22_500)})]
     assert (await days.day(repay, again=True))["repay_device: done"] == 1
     for _ in range(34):
         await days.day([])

@@ -118,7 +118,7 @@ def _agreement_routes(api: Api, instalments: Instalments, subscribers: Subscribe
 
 def _closing_routes(api: Api, instalments: Instalments) -> None:
     async def repay(request: ApiRequest, number: AgreementNumber, body: GroundIn) -> AgreementOut:
-        """The whole rest, from what is available on the account."""
+        """The whole rest, from the subscriber's own money: no credit limit pays it."""
         return AgreementOut.of(await instalments.repay(number, _origin(request, body.ground)))
 
     async def take_back(request: ApiRequest, number: AgreementNumber, body: GroundIn) -> AgreementOut:

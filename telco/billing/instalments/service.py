@@ -134,8 +134,7 @@ class Instalments:
                 today=today,
             )
             if sale.down_payment:
-                await self._take_at_once(conn, agreement, sale.down_payment, f"device:{number}:0", [0])
-                await self._paid_by_own_money(conn, agreement, sale.down_payment)
+                await self._take_own_money(conn, agreement, sale.down_payment, f"device:{number}:0", [0])
             await self._tell(conn, agreement, "signed", sale.price)
             await self._audit(conn, agreement, "sign", origin, {"device": sale.device, "price": json_money(sale.price)})
             return await self._standing(conn, agreement)
@@ -190,20 +189,20 @@ class Instalments:
     # The end before its time
 
     async def repay(self, number: str, origin: Origin) -> Standing:
-        """Repay the whole rest early, from what is available on the account.
+        """Repay the whole rest early.
 
         Raises:
             AgreementUnknownError, AgreementClosedError
-            InstalmentMoneyError: the account cannot pay the rest.
+            InstalmentMoneyError: the subscriber's own money, without a credit limit, is less than the rest.
 
-        Contract: PSC-3.2.12
+        Contract: PSC-3.2.12, PSC-4.3.2
         """
 
         async def body(conn: Connection) -> Standing:
             standing = await self._lock(conn, number)
             waiting = [part.part_no for part in standing.parts if part.waiting]
             op_id = f"device:{number}:rest"
-            await self._take_at_once(conn, standing.agreement, standing.open_rest, op_id, waiting)
+            await self._take_own_money(conn, standing.agreement, standing.open_rest, op_id, waiting)
             closed = await self._close(conn, standing.agreement, AgreementState.REPAID, origin, "repaid early")
             await self._tell(conn, closed, "repaid", standing.open_rest)
             return await self._standing(conn, closed)
@@ -342,10 +341,15 @@ class Instalments:
         [standing] = await store.standings(conn, [agreement])
         return standing
 
-    async def _take_at_once(
+    async def _take_own_money(
         self, conn: Connection, agreement: Agreement, amount: Tiyn, op_id: str, parts: Sequence[int]
     ) -> None:
-        """Take money that has to be there, and note the parts that it posts."""
+        """Take the subscriber's own money, and note the parts that it posts; a credit limit is for services.
+
+        What sessions hold counts as spent, as it does in what is available.
+
+        Contract: PSC-3.2.12, PSC-4.3.2
+        """
         debit = ledger_model.debit(
             agreement.account,
             op_id,
@@ -354,21 +358,11 @@ class Instalments:
             details=_details(agreement.number),
         )
         [outcome] = await self._ledger.apply(conn, [debit])
-        if outcome.status is not Status.OK:
+        main = (await self._ledger.balances(agreement.account, conn)).buckets[0]
+        if outcome.status is not Status.OK or main.balance < main.held:
             raise InstalmentMoneyError(needed=Money(amount))
         posted = [(agreement.agreement_id, part, op_id) for part in parts]
         await store.mark_posted(conn, self._clock.now(), posted)
-
-    async def _paid_by_own_money(self, conn: Connection, agreement: Agreement, amount: Tiyn) -> None:
-        """Undo a sale whose down payment, which was just taken, came out of the credit limit: that is for services.
-
-        What sessions hold counts as spent, as it does in what is available.
-
-        Contract: PSC-3.2.12, PSC-4.3.2
-        """
-        main = (await self._ledger.balances(agreement.account, conn)).buckets[0]
-        if main.balance < main.held:
-            raise InstalmentMoneyError(needed=Money(amount))
 
     async def _close(
         self, conn: Connection, agreement: Agreement, state: AgreementState, origin: Origin, reason: str

@@ -165,6 +165,22 @@ async def test_the_rest_is_repaid_early_once_there_is_money(world: World) -> Non
     assert (await world.instalments.post_due()).parts == 0
 
 
+@pytest.mark.clause("PSC-4.3.2", "PSC-3.2.12")
+async def test_an_early_repayment_comes_out_of_no_credit_limit(world: World) -> None:
+    """A limit of 20,000 and a rest of 90,000: 90,000 have to be on the account, and a tiyn less is too little."""
+    one = await world.subscriber("kcell-status")
+    await world.pay(one.account, json_money(tenge(10_000) - await world.main(one)), "down")
+    await sold(world, one)
+    await world.pay(one.account, "89999.99", "p1")
+    with pytest.raises(InstalmentMoneyError):
+        await world.instalments.repay("DIA-2026-0000001", CLERK)
+    standing = await world.instalments.get("DIA-2026-0000001")
+    assert (standing.agreement.state, standing.open_rest) == (AgreementState.OPEN, tenge(90_000))
+    await world.pay(one.account, "0.01", "p2")
+    assert (await world.instalments.repay("DIA-2026-0000001", CLERK)).agreement.state is AgreementState.REPAID
+    assert await world.main(one) == 0
+
+
 @pytest.mark.parametrize("repaid", [False, True])
 async def test_a_device_that_comes_back_in_time_gives_everything_back(world: World, repaid: bool) -> None:
     one = await world.subscriber(money="120000")
