@@ -47,8 +47,9 @@ select * from instalments.part where agreement_id = any($1::bigint[]) order by a
 select * from instalments.agreement where subscriber_id = $1 order by agreement_id desc limit $2;
 
 -- name: open_of_subscriber
--- A number's open agreements, locked.
-select * from instalments.agreement where subscriber_id = $1 and state = 'open' order by agreement_id for update;
+-- A number's open agreements that were signed until a moment, locked.
+select * from instalments.agreement where subscriber_id = $1 and state = 'open' and signed_at <= $2
+order by agreement_id for update;
 
 -- name: open_rests
 -- What is still to come of the agreements of accounts.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from telco.billing.instalments import rules, store
 from telco.billing.instalments.errors import (
@@ -261,17 +261,21 @@ class Instalments:
 
         Contract: PSC-6.3.5
         """
-        await self.fall_due(SubscriberId(event.payload["subscriber_id"]), str(event.payload.get("ground", "passed_on")))
+        subscriber_id, ground = SubscriberId(event.payload["subscriber_id"]), event.payload.get("ground", "passed_on")
+        await self.fall_due(subscriber_id, ground, event.created_at)
 
-    async def fall_due(self, subscriber_id: SubscriberId, ground: str) -> Tiyn:
-        """Post the rest of a number's agreements at once and return how much that was.
+    async def fall_due(self, subscriber_id: SubscriberId, ground: str, ended_at: datetime) -> Tiyn:
+        """Post the rest of what was agreed for a number until then at once, and return how much that was.
 
-        Contract: PSC-6.3.5
+        Whatever it was signed for since is its new holder's.
+
+        Contract: PSC-6.3.5, PSC-3.1.5.9
         """
 
         async def body(conn: Connection) -> Tiyn:
             now, total = self._clock.now(), 0
-            found = [store.agreement_of(row) for row in await conn.fetch(Q.open_of_subscriber, subscriber_id)]
+            rows = await conn.fetch(Q.open_of_subscriber, subscriber_id, ended_at)
+            found = [store.agreement_of(row) for row in rows]
             for standing in await store.standings(conn, found):
                 agreement, rest = standing.agreement, standing.open_rest
                 op_id = f"device:{agreement.number}:rest"

@@ -212,8 +212,23 @@ async def test_with_the_contract_the_rest_falls_due_at_once(world: World) -> Non
     assert await world.main(one) == tenge(-80_000)  # 10,000 - 90,000
     standing = await world.instalments.get("DIA-2026-0000001")
     assert (standing.agreement.state, standing.open_rest) == (AgreementState.DUE, 0)
-    await world.instalments.fall_due(one.subscriber_id, "again")
+    await world.instalments.fall_due(one.subscriber_id, "again", world.clock.now())
     assert await world.main(one) == tenge(-80_000)
+
+
+@pytest.mark.clause("PSC-6.3.5", "PSC-3.1.5.9")
+async def test_what_a_new_holder_buys_does_not_fall_due_with_the_former_holders_contract(world: World) -> None:
+    """The number passes on and its new holder buys a device before the event of the passing is told, or told again."""
+    former = await world.subscriber(money="20000")
+    await sold(world, former)
+    world.clock.advance(timedelta(days=1))
+    heir = await world.pass_on(former)
+    world.clock.advance(timedelta(minutes=1))
+    await world.pay(heir.account, "10000", "p")
+    await sold(world, heir, sale(imei=imei(7)), request_id="heir")
+    await world.outbox.drain()
+    states = [(await world.instalments.get(f"DIA-2026-000000{n}")).agreement.state for n in (1, 2)]
+    assert states == [AgreementState.DUE, AgreementState.OPEN]
 
 
 async def test_a_run_that_is_killed_anywhere_or_twice_at_once_posts_each_part_once(world: World) -> None:
