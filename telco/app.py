@@ -314,7 +314,7 @@ class App:
             *refunds_jobs.jobs(self.ways_out.closing, self.ways_out.payouts),
             *company_jobs.jobs(self.companies.payments),
             *documents_jobs.jobs(self.documents),
-            *charging_jobs.jobs(self.charging),
+            *charging_jobs.jobs(self.charging, keep_days=self.settings.charging.keep_days),
             *email_jobs.jobs(self.email),
             *web_jobs.jobs(self.database, self.clock),
         ):

@@ -149,6 +149,13 @@ class TrustSettings(Group):
         return TrustTerms(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
+class ChargingSettings(Group):
+    """Sessions of the network."""
+
+    keep_days: int = Field(default=35, ge=7, le=3_650)
+    """Days for which an ended session is kept, so that a repeated report gets the first answer; what it cost stays."""
+
+
 class BonusSettings(Group):
     """The bonus programme (PSC-3.1.9)."""
 
@@ -263,6 +270,7 @@ class Settings(BaseSettings):
     ledger: LedgerSettings = LedgerSettings()
     cards: CardSettings = CardSettings()
     trust: TrustSettings = TrustSettings()
+    charging: ChargingSettings = ChargingSettings()
     bonus: BonusSettings = BonusSettings()
     email: EmailSettings = EmailSettings()
     callme: CallMeSettings = CallMeSettings()

@@ -26,6 +26,13 @@ where session_id in (
     where state = 'open' and seen_at < $1 order by seen_at limit $2 for update skip locked)
 returning session_id;
 
+-- name: delete_ended
+-- Sessions that ended or fell silent before a moment, the oldest first, a bounded number of them.
+delete from charging.session
+where session_id in (
+    select session_id from charging.session
+    where state <> 'open' and seen_at < $1 order by seen_at limit $2 for update skip locked);
+
 -- name: enter_network
 -- Where a subscriber was seen last; returns the row only when the country changed.
 insert into charging.roaming_presence as presence (msisdn, network, country, entered_at) values ($1, $2, $3, $4)

@@ -249,6 +249,19 @@ class Charging:
         """
         return await store.note_silent(self._database, self._clock.now() - SILENT_FOR, limit)
 
+    async def purge(self, keep_days: int, limit: int = 10_000) -> int:
+        """Delete a bounded number of sessions of which nothing was heard for `keep_days`; returns how many.
+
+        What they cost, and for what, the ledger keeps. A report that still comes names an unknown session; one that was
+        counted is not counted twice, not even if its session is begun anew: the ledger knows its operations.
+        """
+        before = self._clock.now() - timedelta(days=keep_days)
+
+        async def body(connection: Connection) -> int:
+            return await store.delete_ended(connection, before, limit)
+
+        return await self._database.transact("charging.purge", body)
+
     async def _at(self, session_id: str, seq: int) -> Session | Result:
         """Return the session as `seq` finds it: a repeated report sees what the first one saw."""
         session = await store.find_session(self._database, session_id)

@@ -77,6 +77,11 @@ async def note_silent(database: Database, since: datetime, limit: int) -> int:
     return len(await database.fetch(_Q.note_silent, since, limit))
 
 
+async def delete_ended(connection: Connection, before: datetime, limit: int) -> int:
+    status: str = await connection.execute(_Q.delete_ended, before, limit)
+    return int(status.rsplit(" ", 1)[-1])
+
+
 async def enter_network(
     connection: Connection, msisdn: Msisdn, network: str, country: str | None, now: datetime
 ) -> bool:

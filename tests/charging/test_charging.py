@@ -8,8 +8,10 @@ from datetime import timedelta
 import pytest
 
 from telco.catalog.model import Access, Direction, Service
+from telco.charging import jobs
 from telco.charging.errors import ReportReusedError, SessionReusedError, UsageQuantityError
 from telco.charging.model import Grant, Result, UsageRequest
+from telco.db.queries import load
 from telco.kernel.money import tenge
 from telco.kernel.units import GIGABYTE, MEGABYTE
 from telco.subscribers.model import EndGround, Ground, Scope, Subscriber
@@ -197,6 +199,54 @@ async def test_a_silent_session_goes_on_with_its_next_report(world: World) -> No
         12
     )  # 30 s x 0.40: the first minute was counted before
     assert await world.main(subscriber) == tenge(940)
+
+
+async def _purge(world: World) -> int:
+    [job] = [job for job in jobs.jobs(world.charging, keep_days=35) if job.name == "charging.purge"]
+    done = await job.body(world.clock.now())
+    assert done is not None
+    deleted = done["deleted"]
+    assert isinstance(deleted, int)
+    return deleted
+
+
+async def test_ended_sessions_are_forgotten_when_nobody_repeats_their_reports_any_more(world: World) -> None:
+    """One ended, one fell silent, and one is open, of which something was heard since."""
+    subscriber = await world.subscriber("kcell-free", money="1000")
+    await _talk(world, _call(subscriber), 60)
+    await world.charging.start(_call(subscriber, request_id="lost"))
+    await _silence(world)
+    await world.charging.start(_call(subscriber, request_id="long"))
+    paid = await world.main(subscriber)
+    world.clock.advance(timedelta(days=35) - timedelta(hours=2, seconds=1))
+    assert await _purge(world) == 0
+    again = await world.charging.stop("call", 1, 60)
+    assert (again.result, again.cost, again.replayed) == (Result.GRANTED, tenge(24), True)
+    world.clock.advance(timedelta(seconds=1))
+    assert (await _purge(world), await _purge(world)) == (2, 0)
+    assert (await world.charging.stop("call", 1, 60)).result is Result.UNKNOWN_SESSION
+    await _talk(world, _call(subscriber), 60)  # the very same, begun anew
+    assert await world.main(subscriber) == paid
+    assert (await world.charging.stop("long", 1, 60)).cost == tenge(24)
+
+
+async def test_old_sessions_are_deleted_batch_by_batch_and_found_by_an_index(world: World) -> None:
+    await world.database.fetch(
+        """insert into charging.session (session_id, request_sha256, msisdn, shard, account_id, request, rate, last_seq,
+                                         used_before, used, state, started_at, seen_at)
+           select 's' || n, '', '77010000000', 0, 1, '{}', '{}', 1, 0, 0,
+                  case when n % 3 = 0 then 'open' else 'closed' end, $1, $1
+           from generate_series(1, 9000) n""",
+        world.clock.now(),
+    )
+    world.clock.advance(timedelta(days=36))
+    assert [await world.charging.purge(35, limit=4_000) for _ in range(3)] == [4_000, 2_000, 0]
+    assert await world.database.fetchval("select count(*) from charging.session where state = 'open'") == 3_000
+    await world.database.fetch("analyze charging.session")
+    statement = load("telco.charging").delete_ended
+    plan = await world.database.fetchval(f"explain (format json) {statement}", world.clock.now(), 4_000)
+    assert "session_ended" in plan
+    assert "Seq Scan" not in plan
 
 
 @pytest.mark.clause("PSC-3.1.5", "PSC-3.1.5.5")
