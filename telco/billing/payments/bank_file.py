@@ -1,8 +1,12 @@
-"""Bank files of the exchange format ``1CClientBankExchange`` 1.03, read strictly.
+"""Bank files of the exchange format ``1CClientBankExchange``, read strictly.
 
 A file is lines of ``key=value``: a header, sections of our account's turnover, a section for each document, an end.
 Banks write it in Windows-1251, DOS (866) or UTF-8 and add keys of their own, which are skipped; what is read here is
 checked, and the first thing that is wrong refuses the whole file with its line, so that no document is lost unseen.
+
+Two dialects are read alike: version 1.03 as it is published, and what banks of Kazakhstan make of it, versions 1.01 to
+2.00. Theirs has ``НомерДокумента``, ``ДатаДокумента``, the sum as ``СуммаПриход`` or ``СуммаРасход`` and the day on
+which it was booked as ``ДатаОперации``; some leave the encoding out, some write sections in capitals.
 """
 
 from __future__ import annotations
@@ -30,12 +34,13 @@ MAX_PURPOSE = 1_000
 _SIGNATURE = "1CClientBankExchange"
 _UNKNOWN = Text("this is neither a file of the format {format} nor a statement MT940.", format=_SIGNATURE)
 _DECLARED = "Кодировка="
-_VERSION = "1.03"
+_VERSION = "ВерсияФормата"
+_VERSIONS = frozenset({"1.01", "1.02", "1.03", "2.0", "2.00"})
 _DATE = re.compile(r"(\d{2})\.(\d{2})\.(\d{4})", re.ASCII)
 _IBAN = re.compile(r"KZ\d{2}[0-9A-Z]{16}", re.ASCII)
 _NUMBER = re.compile(r"[\w/.-]{1,30}")
 _PERSON_OR_COMPANY = re.compile(r"\d{12}", re.ASCII)
-_CODECS = {"Windows": "cp1251", "DOS": "cp866"}
+_CODECS = {"windows": "cp1251", "windows-1251": "cp1251", "dos": "cp866"}
 
 _BEGIN_ACCOUNT, _END_ACCOUNT = "СекцияРасчСчет", "КонецРасчСчет"
 _BEGIN_DOCUMENT, _END_DOCUMENT = "СекцияДокумент", "КонецДокумента"
@@ -45,6 +50,9 @@ _PAYER_ID = ("ПлательщикБИН_ИИН", "ПлательщикИИН", 
 _PAYER_ACCOUNT = ("ПлательщикСчет", "ПлательщикИИК", "ПлательщикРасчСчет")
 _PAYER_NAME = ("ПлательщикНаименование", "Плательщик1", "Плательщик")
 _RECEIVER_ACCOUNT = ("ПолучательСчет", "ПолучательИИК", "ПолучательРасчСчет")
+_DOCUMENT_NUMBER = ("Номер", "НомерДокумента")
+_DOCUMENT_DAY = ("Дата", "ДатаДокумента")
+_CAME, _WENT = ("СуммаПриход", "СуммаДоход"), ("СуммаРасход",)
 _PURPOSE = ("НазначениеПлатежа", *(f"НазначениеПлатежа{n}" for n in range(1, 7)))
 
 Fields = dict[str, str]
@@ -67,13 +75,13 @@ def parse_bank_file(raw: bytes) -> BankFile:
     account = _iban(header, ("РасчСчет",), 1)
     documents: list[BankDocument] = []
     for number, line in lines:
-        if line == _END_FILE:
+        if _same(line, _END_FILE):
             _nothing_follows(lines)
             return BankFile(BankForm.EXCHANGE, account, tuple(documents))
         key, _, _ = line.partition("=")
-        if key == _BEGIN_ACCOUNT:
+        if _same(key, _BEGIN_ACCOUNT):
             _section(lines, number, _END_ACCOUNT)
-        elif key == _BEGIN_DOCUMENT:
+        elif _same(key, _BEGIN_DOCUMENT):
             if len(documents) == MAX_DOCUMENTS:
                 raise BankFileError(
                     line=number, why=Text("there are more than {limit} documents.", limit=MAX_DOCUMENTS)
@@ -96,10 +104,13 @@ def _decode(raw: bytes) -> str:
         if _DECLARED.encode(codec) in raw[:4096]:
             text = _strictly(raw, codec)
             declared = text.partition(_DECLARED)[2].partition("\n")[0].strip()
-            if codec != "utf-8" and _CODECS.get(declared) != codec:
+            if codec != "utf-8" and _CODECS.get(declared.lower()) != codec:
                 why = Text("the file declares another encoding than it has ({codec}).", codec=codec)
                 raise BankFileError(line=_declared_line(text), why=why)
             return text
+    for codec in ("utf-8", "cp1251", "cp866"):
+        if _VERSION.encode(codec) in raw[:4096]:
+            return _strictly(raw, codec)
     raise BankFileError(line=1, why=_UNKNOWN)
 
 
@@ -139,17 +150,18 @@ def _header(lines: Iterator[Line]) -> Fields:
     header: Fields = {}
     for number, line in lines:
         key, separator, value = line.partition("=")
-        if key == _BEGIN_ACCOUNT:
+        if _same(key, _BEGIN_ACCOUNT):
             _section(lines, number, _END_ACCOUNT)
             break
-        if key in (_BEGIN_DOCUMENT, _END_FILE):
+        if _same(key, _BEGIN_DOCUMENT) or _same(key, _END_FILE):
             why = Text("the account's section ({section}) is missing before this line.", section=_BEGIN_ACCOUNT)
             raise BankFileError(line=number, why=why)
         if not separator or len(header) == MAX_FIELDS:
             raise BankFileError(line=number, why=Text("a key and a value are expected here."))
         header.setdefault(key, value.strip())  # several accounts may be named; the first is the file's
-    if header.get("ВерсияФормата") != _VERSION:
-        raise BankFileError(line=2, why=Text("only version {version} of the format is taken.", version=_VERSION))
+    if header.get(_VERSION) not in _VERSIONS:
+        shown = ", ".join(sorted(_VERSIONS))
+        raise BankFileError(line=2, why=Text("only version {version} of the format is taken.", version=shown))
     return header
 
 
@@ -157,10 +169,10 @@ def _section(lines: Iterator[Line], began: int, end: str) -> Fields:
     """Read the lines of a section; a key stands in it once."""
     fields: Fields = {}
     for number, line in lines:
-        if line == end:
+        if _same(line, end):
             return fields
         key, separator, value = line.partition("=")
-        if not separator or key in (_BEGIN_ACCOUNT, _BEGIN_DOCUMENT):
+        if not separator or _same(key, _BEGIN_ACCOUNT) or _same(key, _BEGIN_DOCUMENT):
             raise BankFileError(line=number, why=Text("a key and a value are expected here."))
         if key in fields:
             raise BankFileError(line=number, why=Text("the field {field} is there twice.", field=_shown(key)))
@@ -175,22 +187,23 @@ def _nothing_follows(lines: Iterator[Line]) -> None:
         raise BankFileError(line=number, why=Text("there is something after the end of the file."))
 
 
+def _same(text: str, name: str) -> bool:
+    return text.casefold() == name.casefold()
+
+
 def _document(fields: Fields, line: int, ours: str) -> BankDocument:
-    number = fields.get("Номер", "")
+    number = _first(fields, _DOCUMENT_NUMBER)
     if _NUMBER.fullmatch(number) is None:
-        raise _wrong(line, "Номер")
-    amount = rules.parse_sum(fields.get("Сумма", ""))
-    if amount is None or amount > MAX_MONEY:
-        raise _wrong(line, "Сумма")
-    received = fields.get("ДатаПоступило", "")
+        raise _wrong(line, _DOCUMENT_NUMBER[0])
     payer_account = _iban(fields, _PAYER_ACCOUNT, line)
-    debited = fields.get("ДатаСписано", "") if payer_account == ours else ""
+    received = _booked(fields, "ДатаПоступило", _CAME)
+    debited = _booked(fields, "ДатаСписано", _WENT) if payer_account == ours else ""
     return BankDocument(
         line=line,
         number=number,
-        document_date=_day(fields.get("Дата", ""), "Дата", line),
+        document_date=_day(_first(fields, _DOCUMENT_DAY), _DOCUMENT_DAY[0], line),
         received_on=_day(received, "ДатаПоступило", line) if received else None,
-        amount=Tiyn(amount),
+        amount=_amount(fields, line),
         payer_account=payer_account,
         payer_name=_first(fields, _PAYER_NAME)[:200],
         payer_id=_payer_id(fields),
@@ -198,6 +211,26 @@ def _document(fields: Fields, line: int, ours: str) -> BankDocument:
         purpose=" ".join(fields[key] for key in _PURPOSE if fields.get(key))[:MAX_PURPOSE],
         debited_on=_day(debited, "ДатаСписано", line) if debited else None,
     )
+
+
+def _amount(fields: Fields, line: int) -> Tiyn:
+    """Read the sum, which may stand more than once, on either side; a side that is empty may say zero."""
+    given = [fields[name] for name in ("Сумма", *_CAME, *_WENT) if _is_there(fields, name)]
+    amounts = {rules.parse_sum(text) for text in given}
+    amount = amounts.pop() if len(amounts) == 1 else None
+    if amount is None or amount > MAX_MONEY:
+        raise _wrong(line, "Сумма")
+    return amount
+
+
+def _booked(fields: Fields, published: str, side: tuple[str, ...]) -> str:
+    """Return when the bank booked it on a side: in the published dialect, or with a sum on that side."""
+    told = any(_is_there(fields, name) for name in side)
+    return fields.get(published) or (fields.get("ДатаОперации", "") if told else "")
+
+
+def _is_there(fields: Fields, name: str) -> bool:
+    return fields.get(name, "").strip("0.") != ""
 
 
 def _first(fields: Fields, names: tuple[str, ...]) -> str:

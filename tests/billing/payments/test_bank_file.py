@@ -30,6 +30,68 @@ def test_a_file_in_each_encoding(declared: str, codec: str) -> None:
     assert second.amount == 1
 
 
+LOCAL = f"""1CClientBankExchange
+{{header}}
+ДатаНачала=01.03.2026
+РасчСчет={OUR_ACCOUNT}
+СекцияРасчСчет
+РасчСчет={OUR_ACCOUNT}
+НачальныйОстаток=0.00
+КонецРасчСчет
+СекцияДокумент=Выписка
+НомерДокумента=NT-475719
+ДатаДокумента=28.02.2026
+ВидДокумента=ПлатежноеПоручение
+{{came}}
+ПлательщикНаименование=Серик
+ПлательщикБИН_ИИН={bank.PERSON}
+ПлательщикИИК={OTHER_ACCOUNT}
+ПлательщикКБЕ=19
+ПолучательИИК={OUR_ACCOUNT}
+ДатаОперации=01.03.2026
+НазначениеПлатежа=за 87012223344
+КонецДокумента
+СекцияДокумент=Выписка
+НомерДокумента=7
+ДатаДокумента=01.03.2026
+{{went}}
+ПлательщикИИК={OUR_ACCOUNT}
+ПолучательИИК={OTHER_ACCOUNT}
+ДатаОперации=02.03.2026
+НазначениеПлатежа=Возврат
+КонецДокумента
+КонецФайла
+"""
+"""As banks of Kazakhstan write it."""
+
+
+@pytest.mark.parametrize("codec", ["cp1251", "utf-8"])
+@pytest.mark.parametrize("capitals", [False, True])
+@pytest.mark.parametrize(
+    ("header", "came", "went"),
+    [
+        ("ВерсияФормата=1.01\nКодировка=Windows", "СуммаПриход=1000.50", "СуммаРасход=4000.00"),
+        ("ВерсияФормата=2.0\nОтправитель=Банк", "СуммаПриход=1000.5\nСумма=1000.5", "СуммаРасход=4000\nСумма=4000"),
+        ("Кодировка=windows-1251\nВерсияФормата=2.00", "СуммаДоход=1000.50\nСуммаРасход=0.00", "СуммаРасход=4000"),
+    ],
+)
+def test_the_dialect_of_banks_of_kazakhstan(header: str, came: str, went: str, capitals: bool, codec: str) -> None:
+    text = LOCAL.format(header=header, came=came, went=went)
+    for name in ("СекцияРасчСчет", "КонецРасчСчет", "СекцияДокумент", "КонецДокумента") if capitals else ():
+        text = text.replace(name, name.upper())
+    file = parse_bank_file(text.encode(codec))
+    first, second = file.documents
+    assert (first.number, first.amount, first.payer_id) == ("NT-475719", 1000_50, bank.PERSON)
+    assert (first.document_date, first.received_on, first.debited_on) == (date(2026, 2, 28), date(2026, 3, 1), None)
+    assert (second.amount, second.received_on, second.debited_on) == (tenge(4000), None, date(2026, 3, 2))
+
+
+def test_sums_that_differ_refuse_the_file() -> None:
+    text = LOCAL.format(header="ВерсияФормата=2.00", came="СуммаПриход=1000.50\nСумма=1000.00", went="СуммаРасход=1")
+    with pytest.raises(BankFileError, match="Сумма"):
+        parse_bank_file(text.encode("cp1251"))
+
+
 def test_a_purpose_in_several_lines_is_one() -> None:
     fields = bank.document("за", **{"НазначениеПлатежа1": "номер", "НазначениеПлатежа2": "87012223344"})
     assert parse_bank_file(bank.bank_file(fields)).documents[0].purpose == "за номер 87012223344"
@@ -42,7 +104,7 @@ ACCOUNT_SECTION = f"СекцияРасчСчет\r\nДатаНачала=01.03.2
     ("old", "new", "line", "why"),
     [
         ("1CClientBankExchange", "2CClientBankExchange", 1, "format"),
-        ("ВерсияФормата=1.03", "ВерсияФормата=1.01", 2, "version"),
+        ("ВерсияФормата=1.03", "ВерсияФормата=3.00", 2, "version"),
         ("Кодировка=Windows", "Кодировка=DOS", 3, "encoding"),
         ("Сумма=1000.00", "Сумма=-1000.00", 12, "Сумма"),
         ("Сумма=1000.00", "Сумма=0.00", 12, "Сумма"),
