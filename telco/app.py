@@ -75,6 +75,7 @@ from telco.kernel.msisdn import Msisdn
 from telco.ledger import jobs as ledger_jobs
 from telco.ledger.service import Ledger
 from telco.settings import DatabaseSettings, EinvoiceSettings, Settings, SettingsError
+from telco.sms import jobs as sms_jobs
 from telco.sms.call_me import CallMe
 from telco.sms.command import Services
 from telco.sms.faces import SubscriberFaces
@@ -316,6 +317,7 @@ class App:
             *documents_jobs.jobs(self.documents),
             *charging_jobs.jobs(self.charging, keep_days=self.settings.charging.keep_days),
             *email_jobs.jobs(self.email),
+            *sms_jobs.jobs(self.database, self.sms, self.notices),
             *web_jobs.jobs(self.database, self.clock),
         ):
             self.jobs.add(job)

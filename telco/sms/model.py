@@ -64,7 +64,7 @@ class Outgoing:
     dedupe_key: str | None
     valid_for: timedelta
     not_before: datetime | None = None
-    """When it is to leave, from which it is valid; None for at once."""
+    """When it is to leave, from which it is valid, and never at night; None for at once, at any hour."""
     about: str | None = None
     """What it says something about; while it waits it can be withdrawn by this, with all others about the same."""
 

@@ -84,7 +84,7 @@ class Notices:
         self._enqueue = enqueue
         self._withdraw = withdraw
         self._codes = codes or Codes()
-        self._daytime = daytime
+        self.daytime = daytime
 
     def subscribe_to(self, outbox: Dispatcher) -> None:
         """Take every topic that somebody is told of, or that makes untrue what somebody is to be told."""
@@ -111,7 +111,7 @@ class Notices:
         if ended:
             await self._withdraw(connection, list(ended))
         waits = any(not one.notice.at_once for one in written)
-        day = await self._daytime(connection) if waits else None
+        day = await self.daytime(connection) if waits else None
         await self._enqueue(connection, [self._message(one, None if one.notice.at_once else day) for one in written])
 
     def _message(self, written: _Written, not_before: datetime | None) -> Outgoing:

@@ -19,7 +19,7 @@ from telco.sms import metrics, store
 from telco.sms.instance import Instance
 from telco.sms.limits import SenderLimits
 from telco.sms.links import Links, Listeners
-from telco.sms.model import OutboundKind, OutboundState, Outgoing, SmsHandler, UssdHandler
+from telco.sms.model import RANK, OutboundKind, OutboundState, Outgoing, SmsHandler, UssdHandler
 from telco.sms.receiver import Receiver
 from telco.sms.sender import Sender
 from telco.sms.settings import SmsSettings
@@ -131,6 +131,13 @@ class SmsService:
         Returns their ids, None for one with a `dedupe_key` that was queued before.
         """
         return await self._sender.enqueue(conn, messages) if messages else []
+
+    async def put_off(self, conn: Connection, until: datetime) -> int:
+        """Let what may only leave in the day and still waits do so until a coming moment; returns how many parts."""
+        if until <= self._clock.now():
+            return 0
+        status: str = await conn.execute(Q.put_off, until, RANK[OutboundKind.NOTICE])
+        return int(status.rsplit(" ", 1)[-1])
 
     async def withdraw(self, conn: Connection, abouts: Sequence[str]) -> None:
         """Do not send, in the caller's transaction, what was queued about these matters and still waits."""

@@ -254,6 +254,7 @@ async def enqueue(conn: Connection, messages: Sequence[Enqueued], now: datetime)
         *zip(*parts, strict=True),
         [message.not_before or now for message, _, _ in messages],
         [message.about for message, _, _ in messages],
+        [message.not_before is not None for message, _, _ in messages],
     )
     kept = {row["place"]: row["outbound_id"] for row in rows}
     return [kept.get(place) for place in range(1, len(messages) + 1)]

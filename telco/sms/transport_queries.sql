@@ -191,26 +191,26 @@ where outbound_id = any($1::bigint[]) and state = 'sending' and owner = $2;
 with given as materialized (
     select m.*, nextval('sms.outbound_id') as outbound_id
     from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::boolean[], $8::timestamptz[],
-                $12::timestamptz[], $13::text[])
+                $12::timestamptz[], $13::text[], $14::boolean[])
         with ordinality m (dedupe_key, kind, sender, recipient, coding, wants_receipt, valid_until, not_before, about,
-                           place)
+                           by_day, place)
     order by place
 ), content as materialized (
     select place, part, (count(*) over (partition by place))::smallint as parts, body
     from unnest($9::int[], $10::smallint[], $11::text[]) c (place, part, body)
 ), first as (
     insert into sms.outbound (outbound_id, part, parts, dedupe_key, kind, sender, recipient, body, coding, wants_receipt,
-                              state, created_at, valid_until, not_before, about)
+                              state, created_at, valid_until, not_before, by_day, about)
     select outbound_id, part, parts, dedupe_key, kind, sender, recipient, body, coding, wants_receipt, 'queued', $1,
-           valid_until, not_before, about
+           valid_until, not_before, by_day, about
     from given join content using (place) where part = 1 order by place
     on conflict (dedupe_key) where dedupe_key is not null and part = 1 do nothing
     returning outbound_id
 ), others as (
     insert into sms.outbound (outbound_id, part, parts, dedupe_key, kind, sender, recipient, body, coding, wants_receipt,
-                              state, created_at, valid_until, not_before)
+                              state, created_at, valid_until, not_before, by_day)
     select outbound_id, part, parts, dedupe_key, kind, sender, recipient, body, coding, wants_receipt, 'queued', $1,
-           valid_until, not_before
+           valid_until, not_before, by_day
     from given join first using (outbound_id) join content using (place) where part > 1
 )
 select place::int, outbound_id from given join first using (outbound_id) order by place;
@@ -287,6 +287,13 @@ delete from sms.early_receipt where received_at < $1;
 -- name: expire_queued
 -- Waiting messages that nobody wants any more.
 update sms.outbound set state = 'expired', settled_at = $1 where state = 'queued' and valid_until <= $1;
+
+-- name: put_off
+-- Messages of the day that still wait leave from a moment on; what has begun to leave goes on.
+update sms.outbound as late set not_before = $1
+where state = 'queued' and rank = $2 and not_before < $1 and by_day
+  and not exists (select from sms.outbound as begun
+                  where begun.outbound_id = late.outbound_id and begun.state <> 'queued');
 
 -- name: withdraw
 -- Messages that wait about these matters are not true any more; what has begun to leave goes on.

@@ -14,6 +14,7 @@ from telco.db.pool import Connection
 from telco.kernel.ids import AccountRef
 from telco.kernel.money import tenge
 from telco.ledger.model import sum_charge
+from telco.sms import jobs
 from telco.sms.notices import LONG
 from telco.subscribers.model import Accession, Channel, Ground, Origin, by_system
 from tests.sms.handsets import Handsets
@@ -22,6 +23,15 @@ from tests.subscribers.conftest import CLERK
 DAY = date(2026, 4, 2)
 """A month after 2 March: fees are due on it, and invoices issued."""
 COLLECTION = by_system("collection", "PSC-3.1.5.1")
+REMINDER: Mapping[str, object] = {
+    "channel": "sms",
+    "debt_id": 7,
+    "number": "KC-1",
+    "amount": 899_000,
+    "due_on": "2026-04-05",
+    "overdue": False,
+}
+NOTICE: Mapping[str, object] = {**REMINDER, "overdue": True, "answer_until": "2026-04-09"}
 
 
 class Waiting(NamedTuple):
@@ -255,15 +265,29 @@ async def test_what_others_switch_in_the_night_is_told_at_once(handsets: Handset
     assert await waiting(handsets, "subscribers.service_on") == [Waiting(3, "queued")]
 
 
-REMINDER: Mapping[str, object] = {
-    "channel": "sms",
-    "debt_id": 7,
-    "number": "KC-1",
-    "amount": 899_000,
-    "due_on": "2026-04-05",
-    "overdue": False,
-}
-NOTICE: Mapping[str, object] = {**REMINDER, "overdue": True, "answer_until": "2026-04-09"}
+@pytest.mark.clause("PSC-3.1.4")
+@pytest.mark.parametrize(("hours", "leaves"), [(20.9, 20), (21, 33), (32.9, 33), (33, 20)])
+async def test_what_the_evening_left_over_does_not_leave_at_night_when_the_smsc_comes_back(
+    handsets: Handsets, hours: float, leaves: float
+) -> None:
+    """Told at 20:00 while no SMSC was bound; what leaves at any hour, and what has begun to leave, is not put off."""
+    who = await newcomer(handsets, amount="10000")
+    [job] = jobs.jobs(handsets.database, handsets.transport, handsets.notices)
+    await handsets.database.fetch("delete from sms.outbound")
+    await at(handsets, 20)
+    await handsets.fees.run()
+    await top_up(handsets, who, "500")
+    await emit(handsets, "collection.notice", "debt:7", {**NOTICE, "subscriber_id": who.subscriber_id, "op_id": "7:1"})
+    await handsets.outbox.drain()
+    begun = "update sms.outbound set state = 'accepted' where dedupe_key like 'collection.notice:%' and part = 1"
+    await handsets.database.fetch(begun)
+    await at(handsets, hours)
+    for _ in range(2):
+        await job.body(handsets.clock.now())
+    assert await waiting(handsets, "subscribers.fee_taken") == [Waiting(leaves, "queued")]
+    assert await waiting(handsets, "billing.credited") == [Waiting(20, "queued")]
+    rest = "select distinct not_before from sms.outbound where dedupe_key like 'collection.notice:%' and part > 1"
+    assert [_hours(handsets, row["not_before"]) for row in await handsets.database.fetch(rest)] == [20]
 
 
 @pytest.mark.clause("PSC-3.1.4", "PSC-3.1.4-1")
