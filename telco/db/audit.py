@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from telco.db import queries
@@ -27,3 +28,10 @@ async def record(
     Contract: PSC-1.1.21
     """
     await connection.execute(_Q.record_audit, at, actor, action, subject, ground, details or {})
+
+
+async def record_each(
+    connection: Connection, subjects: Sequence[str], *, at: datetime, actor: str, action: str, ground: str
+) -> None:
+    """Write an audit row of each subject, all in one statement, in the caller's transaction. Contract: PSC-1.1.21"""
+    await connection.execute(_Q.record_audit_of_each, at, actor, action, subjects, ground)

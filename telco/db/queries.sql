@@ -2,6 +2,11 @@
 -- One row of the audit trail.
 insert into kernel.audit_trail (at, actor, action, subject, ground, details) values ($1, $2, $3, $4, $5, $6);
 
+-- name: record_audit_of_each
+-- A row of the audit trail for each subject.
+insert into kernel.audit_trail (at, actor, action, subject, ground, details)
+select $1, $2, $3, subject, $5, '{}' from unnest($4::text[]) subject;
+
 -- name: emit_event
 -- One event, in the transaction of the command that caused it.
 insert into kernel.outbox (topic, key, payload, created_at) values ($1, $2, $3, $4);

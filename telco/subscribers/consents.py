@@ -27,6 +27,7 @@ from telco.subscribers.model import (
     Obligation,
     ObligationKind,
     Origin,
+    Party,
 )
 
 Obligations = Callable[[Connection, Sequence[AccountRef]], Awaitable[Sequence[Obligation]]]
@@ -176,9 +177,11 @@ class Consents:
         if given:
             await work.emit("consent_given", subscriber_id, {"kind": kind, "msisdn": subscription.msisdn})
 
-    async def party_has(self, conn: Connection, party_id: PartyId, kind: ConsentKind) -> bool:
-        """Whether a party's own consent is in force, whatever numbers it has; in the caller's transaction."""
-        return await store_records.party_has_consent(conn, party_id, kind)
+    async def consenting(
+        self, conn: Connection, party_ids: Collection[PartyId], kind: ConsentKind
+    ) -> dict[PartyId, Party]:
+        """Read those of some parties whose own consent is in force, whatever numbers they have."""
+        return await store_records.consenting_parties(conn, party_ids, kind)
 
     async def has(self, subscriber_id: SubscriberId, kind: ConsentKind) -> bool:
         """Whether a consent is in force: promotional messages ask before they are sent."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from telco.db import audit
 from telco.db.pool import Connection
 from telco.kernel.i18n import Language, Text
 from telco.kernel.ids import PartyId, SubscriberId
@@ -190,6 +192,17 @@ class People:
             return await store.party(conn, party_id)
 
         return await self._desk.look("read_party", f"party:{party_id}", origin, body)
+
+    async def note_reading(self, conn: Connection, party_ids: Collection[PartyId], origin: Origin) -> None:
+        """Record that parties' data were read, in the caller's transaction. Contract: PSC-1.1.21"""
+        await audit.record_each(
+            conn,
+            [f"party:{party_id}" for party_id in sorted(party_ids)],
+            at=self._desk.clock.now(),
+            actor=origin.author,
+            action="subscribers.read_party",
+            ground=origin.ground,
+        )
 
 
 async def _card(conn: Connection, subscriber: Subscriber, subscription: Subscription, now: datetime) -> Card:

@@ -694,10 +694,12 @@ order by s.subscription_id;
 select c.subscription_id from subscribers.consent c join subscribers.subscription s using (subscription_id)
 where c.kind = $1 and c.withdrawn_at is null and c.subscription_id = any($2::bigint[]) and s.state <> 'ended';
 
--- name: party_has_consent
--- Whether a party's own consent is in force.
-select exists (select from subscribers.consent
-               where party_id = $1 and subscription_id is null and kind = $2 and withdrawn_at is null);
+-- name: consenting_parties
+-- Parties whose own consent is in force.
+select p.* from subscribers.party p
+where p.party_id = any($1::bigint[])
+  and exists (select from subscribers.consent
+              where party_id = p.party_id and subscription_id is null and kind = $2 and withdrawn_at is null);
 
 -- name: add_application
 -- An application with its time, channel and outcome; the number names its subscription.

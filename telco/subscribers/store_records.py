@@ -31,11 +31,12 @@ from telco.subscribers.model import (
     Edition,
     EditionAnswer,
     Ground,
+    Party,
     Scope,
     Suspension,
     SuspensionId,
 )
-from telco.subscribers.store import Q
+from telco.subscribers.store import Q, to_party
 
 _BY_NUMBER = [kind.value for kind in CONSENTS_BY_NUMBER]
 
@@ -193,8 +194,11 @@ async def has_consent(conn: Connection, party_id: PartyId, subscriber_id: Subscr
     return bool(await conn.fetchval(Q.has_consent, party_id, subscriber_id, kind))
 
 
-async def party_has_consent(conn: Connection, party_id: PartyId, kind: ConsentKind) -> bool:
-    return bool(await conn.fetchval(Q.party_has_consent, party_id, kind))
+async def consenting_parties(
+    conn: Connection, party_ids: Collection[PartyId], kind: ConsentKind
+) -> dict[PartyId, Party]:
+    parties = map(to_party, await conn.fetch(Q.consenting_parties, list(party_ids), kind))
+    return {party.party_id: party for party in parties}
 
 
 # Editions of the contract

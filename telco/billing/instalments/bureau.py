@@ -6,6 +6,7 @@ Contract: PSC-3.2.12
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
@@ -13,7 +14,7 @@ from typing import Protocol
 from telco.billing.instalments import rules, store
 from telco.billing.instalments.bureau_format import BureauFormat, BureauRecord, default_format
 from telco.billing.instalments.errors import BureauFileUnknownError, BureauUnreachableError
-from telco.billing.instalments.model import BureauFileId, Standing
+from telco.billing.instalments.model import Agreement, BureauFileId, Standing
 from telco.billing.instalments.store import Q
 from telco.billing.invoicing.service import Invoicing
 from telco.db.pool import Connection, Database, Record
@@ -22,7 +23,7 @@ from telco.kernel.clock import Clock
 from telco.kernel.ids import AccountRef
 from telco.kernel.money import Tiyn
 from telco.ledger.service import Ledger
-from telco.subscribers.model import ConsentKind, by_system
+from telco.subscribers.model import ConsentKind, PartyData, by_system
 from telco.subscribers.service import Subscribers
 
 MOST_RECORDS = 100_000
@@ -32,6 +33,7 @@ TOLD_AFTER_CLOSE = timedelta(days=400)
 """How long after its end an agreement can still change, by a debt that is paid."""
 MOST_LISTED = 100
 ERROR_LENGTH = 500
+ORIGIN = by_system("instalments", "credit history is exchanged")
 
 
 class CreditBureau(Protocol):
@@ -100,6 +102,7 @@ class CreditBureaus:
             records = await self._changed(conn)
             if not records:
                 return None
+            await self._subscribers.people.note_reading(conn, {told.party_id for told, _, _ in records}, ORIGIN)
             content = self._format.write(record for _, record, _ in records)
             row = await conn.fetchrow(
                 Q.insert_bureau_file,
@@ -117,43 +120,50 @@ class CreditBureaus:
                 Q.set_bureau_records,
                 self._format.bureau,
                 made.file_id,
-                [agreement_id for agreement_id, _, _ in records],
+                [agreement.agreement_id for agreement, _, _ in records],
                 [digest for _, _, digest in records],
             )
             return made
 
         return await self._database.transact("instalments.bureau_file", body)
 
-    async def _changed(self, conn: Connection) -> list[tuple[int, BureauRecord, bytes]]:
-        """The records that differ from what the bureau was told last, page by page."""
+    async def _changed(self, conn: Connection) -> list[tuple[Agreement, BureauRecord, bytes]]:
+        """The records that differ from what the bureau was told last, page by page, with their digests."""
         closed_after = self._clock.now() - TOLD_AFTER_CLOSE
-        found: list[tuple[int, BureauRecord, bytes]] = []
+        found: list[tuple[Agreement, BureauRecord, bytes]] = []
         after = 0
         while len(found) < MOST_RECORDS:
             rows = await conn.fetch(Q.bureau_agreements, self._format.bureau, closed_after, after, PAGE)
             if not rows:
                 break
-            standings = await store.standings(conn, [store.agreement_of(row) for row in rows])
-            for row, standing in zip(rows, standings, strict=True):
-                party_id = standing.agreement.party_id
-                if await self._subscribers.consents.party_has(conn, party_id, ConsentKind.CREDIT_HISTORY):
-                    record = await self._record(conn, standing)
-                    digest = hashlib.sha256(repr(record).encode()).digest()
-                    if digest != row["told"]:
-                        found.append((row["agreement_id"], record, digest))
+            told = {row["agreement_id"]: row["told"] for row in rows}
+            for agreement, record in await self._records(conn, [store.agreement_of(row) for row in rows]):
+                digest = hashlib.sha256(repr(record).encode()).digest()
+                if digest != told[agreement.agreement_id]:
+                    found.append((agreement, record, digest))
             after = rows[-1]["agreement_id"]
         return found
 
-    async def _record(self, conn: Connection, standing: Standing) -> BureauRecord:
+    async def _records(self, conn: Connection, agreements: Sequence[Agreement]) -> list[tuple[Agreement, BureauRecord]]:
+        """What may be told of agreements: of those whose buyer's consent is in force."""
+        parties = await self._subscribers.consents.consenting(
+            conn, {agreement.party_id for agreement in agreements}, ConsentKind.CREDIT_HISTORY
+        )
+        told = [agreement for agreement in agreements if agreement.party_id in parties]
+        overdue = await self._overdue(conn, {agreement.account for agreement in told})
+        return [
+            (standing.agreement, self._record(standing, parties[standing.agreement.party_id].data, overdue))
+            for standing in await store.standings(conn, told)
+        ]
+
+    def _record(self, standing: Standing, buyer: PartyData, overdues: Mapping[AccountRef, int]) -> BureauRecord:
         agreement = standing.agreement
-        origin = by_system("instalments", "credit history is exchanged")
-        party = await self._subscribers.people.party(agreement.party_id, origin)
         posted = sum(part.amount for part in standing.parts if part.posted_at is not None and part.part_no > 0)
-        overdue = Tiyn(min(posted, await self._overdue(conn, agreement.account)))
+        overdue = Tiyn(min(posted, overdues[agreement.account]))
         coming = standing.next_part
         return BureauRecord(
-            iin_bin=party.data.iin_bin,
-            full_name=party.data.full_name,
+            iin_bin=buyer.iin_bin,
+            full_name=buyer.full_name,
             number=agreement.number,
             signed_on=agreement.signed_on,
             consent_version=agreement.consent_version,
@@ -170,12 +180,14 @@ class CreditBureaus:
             closed_on=self._calendar.today(agreement.closed_at) if agreement.closed_at else None,
         )
 
-    async def _overdue(self, conn: Connection, account: AccountRef) -> int:
+    async def _overdue(self, conn: Connection, accounts: Collection[AccountRef]) -> dict[AccountRef, int]:
         """What is owed and due: of a credit account what its invoices demand by now, of a prepaid one every debt."""
-        view = await self._ledger.balances(account, conn)
-        if view.credit_limit:
-            return (await self._invoicing.due(account)).overdue
-        return max(-view.main, 0)
+        invoiced = await self._invoicing.overdue_of(conn, accounts)
+        views = await self._ledger.balances_many(accounts, conn)
+        return {
+            account: invoiced.get(account, 0) if view.credit_limit else max(-view.main, 0)
+            for account, view in views.items()
+        }
 
     async def send_waiting(self) -> int:
         """Send every file that was not confirmed, the oldest first; returns how many the bureau took."""

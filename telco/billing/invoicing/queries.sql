@@ -151,6 +151,13 @@ select coalesce(sum(open_tiyn), 0)::bigint as open, coalesce(sum(open_tiyn) filt
        min(due_on) as next_due_on
 from invoicing.open_amount where shard = $1 and account_id = $2 and open_tiyn > 0;
 
+-- name: overdue_of
+-- What of accounts' invoices is open past the last day to pay.
+select shard, account_id, sum(o.open_tiyn)::bigint as overdue
+from unnest($1::smallint[], $2::bigint[]) a (shard, account_id) join invoicing.open_amount o using (shard, account_id)
+where o.open_tiyn > 0 and o.due_on < $3
+group by shard, account_id;
+
 -- name: overdue
 -- Accounts after one that have invoices past the last day to pay, with the newest of these to say whose they are.
 select o.shard, o.account_id, o.amount, o.oldest_due_on, o.invoices, i.subscription_id, i.contract_id, i.party_id,

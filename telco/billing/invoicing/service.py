@@ -337,6 +337,12 @@ class Invoicing:
             advance=Tiyn(max(billed.advance, 0)) if billed is not None else Tiyn(0),
         )
 
+    async def overdue_of(self, conn: Connection, accounts: Collection[AccountRef]) -> dict[AccountRef, Tiyn]:
+        """Say what of accounts' invoices was not paid by their last day; those without such invoices are left out."""
+        shards, ids = [account.shard for account in accounts], [account.account_id for account in accounts]
+        rows = await conn.fetch(Q.overdue_of, shards, ids, self._calendar.today(self._clock.now()))
+        return {store.account_of(row): Tiyn(row["overdue"]) for row in rows}
+
     async def accounting(self, conn: Connection, account: AccountRef) -> tuple[date, date] | None:
         """Return from which day an account's accounting periods are counted, and up to which day it is invoiced.
 

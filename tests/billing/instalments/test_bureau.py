@@ -71,6 +71,29 @@ async def test_what_changed_is_told_once_and_until_it_is_confirmed(world: World)
     assert (told["overdue"], told["overdue_since"], told["next_due_on"]) == ("15000.00", "02.04.2026", "02.05.2026")
 
 
+async def test_who_is_told_of_is_in_the_audit_trail_and_who_took_the_consent_back_is_not_told_of(world: World) -> None:
+    service = bureaus(world, None)
+    sold = [await world.subscriber(money="10000", owner=owner) for owner in (5, 6, 7)]
+    for subscriber, imei in zip(sold, (SALE.imei, "356938035643809", "352099001761481"), strict=True):
+        await world.instalments.sign(subscriber, replace(SALE, imei=imei), CLERK, request_id=imei)
+    await world.database.fetch(
+        "update subscribers.consent set withdrawn_at = given_at where kind = 'credit_history' and party_id = $1",
+        sold[1].party_id,
+    )
+    made = await service.make()
+    assert made is not None
+    assert made.records == 2
+    world.clock.advance(timedelta(days=1))
+    assert await service.make() is None
+    looks = await world.database.fetch(
+        "select actor, subject, ground from kernel.audit_trail where action = $1 order by audit_id",
+        "subscribers.read_party",
+    )
+    assert [tuple(look) for look in looks] == [
+        ("system:instalments", f"party:{one.party_id}", "credit history is exchanged") for one in (sold[0], sold[2])
+    ]
+
+
 async def test_without_a_bureau_files_wait_for_staff(world: World) -> None:
     service = bureaus(world, None)
     one = await world.subscriber(money="10000")
