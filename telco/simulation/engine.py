@@ -6,6 +6,7 @@ carried out under the same ids, so a process that is killed anywhere goes on wit
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -232,18 +233,25 @@ class Simulation:
             if thorough
             else []
         )
+        async with app.database.acquire() as connection:
+            await auditor.begin_day(connection, day, now, app.catalog.current())
 
-        async def body(connection: Connection) -> auditor.Night:
-            night = await auditor.audit_day(connection, day, now, app.catalog.current())
-            for finding in (*night.findings, *everything):
+        async def body(connection: Connection) -> DayDone:
+            async with app.database.acquire() as beside, asyncio.TaskGroup() as parts:
+                of_state = parts.create_task(auditor.audit_state(beside, day))
+                operations = await auditor.audit_operations(connection, day)
+            state, digest = of_state.result()
+            findings = [*operations.findings, *state.findings, *everything]
+            for finding in findings:
                 await connection.execute(Q.add_finding, finding.day, finding.check, finding.detail)
-            await connection.execute(Q.add_day, day, night.digest, night.figures)
+            figures = {**state.figures, **operations.figures}
+            await connection.execute(Q.add_day, day, digest, figures)
             await connection.execute(Q.note_progress, number + 1, SLOTS[0], Stage.DECIDE)
-            return night
+            return DayDone(number, figures, findings)
 
-        night = await app.database.transact("simulation.end_day", body)
+        done = await app.database.transact("simulation.end_day", body)
         self._progress = Progress(number + 1, SLOTS[0], Stage.DECIDE, ())
-        self._tell(DayDone(number, night.figures, [*night.findings, *everything]))
+        self._tell(done)
 
 
 async def end_others(url: str) -> None:

@@ -52,8 +52,10 @@ async def checks_that_speak(app: App, clock: ManualClock, day: date, statements:
 
     async def body(connection: Connection) -> None:
         await connection.execute(statements.format(today=f"date '{day}'"))
-        night = await auditor.audit_day(connection, day, clock.now() + timedelta(seconds=1), app.catalog.current())
-        findings.extend(night.findings)
+        await auditor.begin_day(connection, day, clock.now() + timedelta(seconds=1), app.catalog.current())
+        findings.extend((await auditor.audit_operations(connection, day)).findings)
+        state, _ = await auditor.audit_state(connection, day)
+        findings.extend(state.findings)
         raise _RolledBackError
 
     with pytest.raises(_RolledBackError):

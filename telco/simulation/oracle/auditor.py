@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -21,6 +22,7 @@ MOST_FINDINGS: Final = 20
 QUARTER: Final = 3
 """Months after which everything is recomputed."""
 _CHECKS: Final = queries.load("telco.simulation.oracle", "checks.sql")
+_STATE: Final = queries.load("telco.simulation.oracle", "state.sql")
 _NOTES: Final = queries.load("telco.simulation.oracle", "notes.sql")
 _SPANS: Final[Mapping[Interval, str]] = {
     Interval.DAY: "1 day",
@@ -33,11 +35,10 @@ _SPANS: Final[Mapping[Interval, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Night:
-    """What a day ends with."""
+class Part:
+    """What is wrong in a part of a day, and figures for the report."""
 
     findings: list[Finding]
-    digest: str
     figures: dict[str, Any]
 
 
@@ -45,40 +46,67 @@ async def make_notes(connection: Connection, start: datetime, day: date) -> None
     """Make the tables of the oracle's notes, in a database that has none."""
     await connection.execute(_NOTES.make)
     if await connection.fetchval("select count(*) from simulation.today") == 0:
-        await connection.execute(_NOTES.begin, day, start, start)
+        await connection.execute(_NOTES.begin, day, start)
 
 
-async def audit_day(connection: Connection, day: date, now: datetime, catalogue: Catalogue) -> Night:
-    """Ask every question about a day, in one transaction that also notes what tomorrow's questions need."""
+async def begin_day(connection: Connection, day: date, now: datetime, catalogue: Catalogue) -> None:
+    """Note which day is looked at, before its two parts are, at the same time or one after the other.
+
+    The same again, as after a stop, changes nothing.
+    """
+    await connection.execute(_NOTES.begin, day, now)
+    await _set_terms(connection, catalogue)
+
+
+async def audit_operations(connection: Connection, day: date) -> Part:
+    """Ask everything about a day's operations, in a transaction that also notes what tomorrow's questions need."""
     await connection.execute("set local enable_seqscan = off")  # the day's operations are found by time, not by reading
-    await connection.execute(_NOTES.begin, day, now, now)
     await connection.execute(_NOTES.today_op)
     await connection.execute("set local enable_seqscan = on")
-    await connection.execute("analyze today_op")
-    await _set_terms(connection, catalogue)
+    await connection.execute("analyze today_op (shard, account_id, op_id, kind, contra, contra_code)")
     for note in (_NOTES.note_periods, _NOTES.supersede):
         await connection.execute(note)
-    findings = []
-    for check in _CHECKS.names():
-        rows = await connection.fetch(f"{getattr(_CHECKS, check)} limit {MOST_FINDINGS}")
-        findings += [Finding(day, check, row["detail"]) for row in rows]
-    night = Night(findings, await connection.fetchval(_NOTES.digest), await _figures(connection))
+    findings = await _ask(connection, day, _CHECKS)
+    operations = await connection.fetchval("select count(*) from today_op")
+    moved = await connection.fetch(_NOTES.moved)
     await connection.execute("truncate simulation.bucket")
     await connection.execute(_NOTES.note_buckets)
-    return night
+    return Part(findings, {"operations": operations, "moved": {row["account"]: row["moved"] for row in moved}})
+
+
+async def audit_state(connection: Connection, day: date) -> tuple[Part, str]:
+    """Ask everything about the state in which a day leaves the service, and put all balances into a digest."""
+    findings = await _ask(connection, day, _STATE)
+    row = await connection.fetchrow(_NOTES.figures)
+    assert row is not None
+    figures = {
+        **dict(row),
+        "suspended": {row["ground"]: row["numbers"] for row in await connection.fetch(_NOTES.suspended)},
+        "debts": {row["age"]: row["debt"] for row in await connection.fetch(_NOTES.debts_by_age)},
+    }
+    return Part(findings, figures), await connection.fetchval(_NOTES.digest)
+
+
+async def _ask(connection: Connection, day: date, checks: queries.Queries) -> list[Finding]:
+    findings = []
+    for check in checks.names():
+        rows = await connection.fetch(f"{getattr(checks, check)} limit {MOST_FINDINGS}")
+        findings += [Finding(day, check, row["detail"]) for row in rows]
+    return findings
 
 
 async def audit_everything(
     database: Database, day: date, now: datetime, calendar: Calendar, catalogue: Catalogue
 ) -> list[Finding]:
     """Recompute everything from the first operation on, as `telco audit` does, and last months' bonuses one by one."""
-    found = [
-        Finding(day, one.check if one.check.startswith(f"{one.part}.") else f"{one.part}.{one.check}", one.text)
-        for one in await audit_all(database, now, calendar)
-    ]
     months = [add_months(day.replace(day=1), -back) for back in range(1, QUARTER + 1)]
-    bonuses = [one for month in months for one in await recompute_bonuses(database, catalogue, calendar, month)]
-    return found + [Finding(day, one.check, str(one)) for one in bonuses]
+    async with asyncio.TaskGroup() as at_once:
+        bonuses = [at_once.create_task(recompute_bonuses(database, catalogue, calendar, month)) for month in months]
+        audits = await audit_all(database, now, calendar)
+    return [
+        Finding(day, one.check if one.check.startswith(f"{one.part}.") else f"{one.part}.{one.check}", one.text)
+        for one in audits
+    ] + [Finding(day, one.check, str(one)) for month in bonuses for one in month.result()]
 
 
 async def _set_terms(connection: Connection, catalogue: Catalogue) -> None:
@@ -104,18 +132,6 @@ def _plan_term(plan: Plan) -> tuple[object, ...]:
 def _service_term(offer: ServiceOffer) -> tuple[object, ...]:
     assert offer.fee_interval is not None
     return "service", f"{offer.code}.{offer.version}", _SPANS[offer.fee_interval], False, False, offer.price, 0
-
-
-async def _figures(connection: Connection) -> dict[str, Any]:
-    row = await connection.fetchrow(_NOTES.figures)
-    assert row is not None
-    moved = await connection.fetch(_NOTES.moved)
-    return {
-        **dict(row),
-        "moved": {row["account"]: row["moved"] for row in moved},
-        "suspended": {row["ground"]: row["numbers"] for row in await connection.fetch(_NOTES.suspended)},
-        "debts": {row["age"]: row["debt"] for row in await connection.fetch(_NOTES.debts_by_age)},
-    }
 
 
 def is_last_of_quarter(day: date) -> bool:

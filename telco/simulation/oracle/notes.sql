@@ -38,9 +38,10 @@ create index if not exists period_starts on simulation.period (starts);
 create index if not exists period_ends on simulation.period (kind, owner_id, ends);
 
 -- name: begin
--- The day that is looked at.
-insert into simulation.today (day, since, now) values ($1, $2, $3)
-on conflict (one) do update set day = excluded.day, since = simulation.today.now, now = excluded.now;
+-- The day that is looked at, from the moment of the last one on; the same again changes nothing.
+insert into simulation.today (day, since, now) values ($1, $2, $2)
+on conflict (one) do update set day = excluded.day, since = simulation.today.now, now = excluded.now
+where simulation.today.now <> excluded.now;
 
 -- name: today_op
 -- The day's operations, once for every question about them.
@@ -128,8 +129,7 @@ select
     (select count(*) from subscribers.subscription where state = 'active' and plan_state = 'awaiting_payment') as unpaid,
     (select count(*) from subscribers.subscription where state = 'ended') as ended,
     (select coalesce(sum(balance) filter (where balance > 0), 0)::bigint from ledger.bucket where bucket_no = 0) as money,
-    (select coalesce(-sum(balance) filter (where balance < 0), 0)::bigint from ledger.bucket where bucket_no = 0) as debt,
-    (select count(*) from today_op) as operations;
+    (select coalesce(-sum(balance) filter (where balance < 0), 0)::bigint from ledger.bucket where bucket_no = 0) as debt;
 
 -- name: suspended
 -- Numbers that are suspended tonight, by ground.
