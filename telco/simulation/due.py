@@ -6,6 +6,7 @@ statement, which jobs have work. A job that is not known here is run once a day,
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Final
 
@@ -18,6 +19,20 @@ _EVENTS_WAIT: Final = "select exists (select from kernel.outbox where dispatched
 MOST_ROUNDS: Final = 50
 NIGHTLY_TOO: Final = frozenset({"collection.run"})
 """What a probe tells of only in part: it looks for new work every night as well."""
+BESIDE: Final = frozenset(
+    {
+        "billing.credit_bureaus",
+        "bonus.purge",
+        "documents.einvoices",
+        "documents.for_companies",
+        "email.purge",
+        "outbox.purge",
+        "subscribers.free_numbers",
+        "web.forget_idempotency_keys",
+    }
+)
+"""Daily jobs that move no money and emit no events: they run while the others do, as in the service, and nobody's balance
+depends on which came first."""
 
 
 class EndlessWorkError(Exception):
@@ -30,8 +45,10 @@ class DueJobs:
     def __init__(self, app: App) -> None:
         self._app = app
         names = {name.replace("__", ".") for name in _PROBES.names()}
+        daily = [job for job in app.jobs.jobs if job.name not in names - NIGHTLY_TOO]
         self._probed = [job for job in app.jobs.jobs if job.name in names]
-        self._daily = [job for job in app.jobs.jobs if job.name not in names - NIGHTLY_TOO]
+        self._daily = [job for job in daily if job.name not in BESIDE]
+        self._beside = [job for job in daily if job.name in BESIDE]
         probes = (f"exists ({getattr(_PROBES, job.name.replace('.', '__'))})" for job in self._probed)
         self._question = f"select array[{', '.join(probes)}]"
 
@@ -45,9 +62,18 @@ class DueJobs:
             EndlessWorkError: a job leaves its work undone.
         """
         if night:
-            for job in self._daily:
-                await self._dispatch()
-                await self._app.jobs.run_due(job)
+            async with asyncio.TaskGroup() as at_once:
+                at_once.create_task(self._run_beside())
+                for job in self._daily:
+                    await self._dispatch()
+                    await self._app.jobs.run_due(job)
+        await self._run_probed()
+
+    async def _run_beside(self) -> None:
+        for job in self._beside:
+            await self._app.jobs.run_due(job)
+
+    async def _run_probed(self) -> None:
         for _ in range(MOST_ROUNDS):
             await self._dispatch()
             due = await self._due()

@@ -180,10 +180,10 @@ class Simulation:
         """Gather what is paid through the bank into the bank's file of the day."""
         paid = [act for act in acts if act.kind is Kind.PAY and act.terms["way"] == Way.BANK]
         others = [act for act in acts if act.kind is not Kind.PAY or act.terms["way"] != Way.BANK]
-        if paid:
-            orders = [self._order(self._actors[act.actor], act.terms, number) for act in paid]
-            others.append(Act(OPERATOR, Kind.BANK_FILE, {"orders": orders}))
-        return others
+        if not paid:
+            return others
+        orders = [self._order(self._actors[act.actor], act.terms, number) for act in paid]
+        return [Act(OPERATOR, Kind.BANK_FILE, {"orders": orders}), *others]  # the longest act begins first
 
     def _order(self, actor: Actor, terms: Mapping[str, Any], number: int) -> dict[str, Any]:
         company = actor.kind is PartyKind.COMPANY

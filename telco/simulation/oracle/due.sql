@@ -1,8 +1,3 @@
--- name: ledger__sweep_holds
--- Holds past their deadline.
-select from ledger.bucket b, jsonb_each(b.holds) h
-where b.holds is not null and (h.value ->> 0)::bigint <= extract(epoch from $1::timestamptz) * 1000000
-
 -- name: ledger__expire_buckets
 -- Buckets past their end.
 select from ledger.bucket where valid_until <= $1 and (balance <> held or held = 0)
