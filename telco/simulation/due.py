@@ -31,8 +31,8 @@ BESIDE: Final = frozenset(
         "web.forget_idempotency_keys",
     }
 )
-"""Daily jobs that move no money and emit no events: they run while the others do, as in the service, and nobody's balance
-depends on which came first."""
+"""Daily jobs that move no money: they run while the others do, as in the service, and nobody's balance depends on which
+came first."""
 
 
 class EndlessWorkError(Exception):

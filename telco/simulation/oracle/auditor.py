@@ -55,6 +55,7 @@ async def begin_day(connection: Connection, day: date, now: datetime, catalogue:
     The same again, as after a stop, changes nothing.
     """
     await connection.execute(_NOTES.begin, day, now)
+    await connection.execute(_NOTES.summarize)
     await _set_terms(connection, catalogue)
 
 

@@ -43,6 +43,11 @@ insert into simulation.today (day, since, now) values ($1, $2, $2)
 on conflict (one) do update set day = excluded.day, since = simulation.today.now, now = excluded.now
 where simulation.today.now <> excluded.now;
 
+-- name: summarize
+-- Have the journal's index on time know the newest pages. Autovacuum does it each minute, in which a simulation is a
+-- month further.
+select brin_summarize_new_values('ledger.operation_at');
+
 -- name: today_op
 -- The day's operations, once for every question about them.
 create temporary table today_op on commit drop as
