@@ -45,6 +45,7 @@ SETTLE_PARAMETERS = {
     "p_rest": "int[]",
     "p_extras": "text[]",
 }
+TAKE_BACK_PARAMETERS = {name: kind for name, kind in SETTLE_PARAMETERS.items() if name != "p_holds"}
 HOT = {"bucket": "bucket_pkey", "operation": "operation_pkey", "terms": "terms_pkey"}
 
 
@@ -113,6 +114,11 @@ async def test_the_lock_and_the_look_for_repeated_ids(connection: Connection) ->
 async def test_the_full_statement(connection: Connection) -> None:
     statement = await source(connection, "settle_v1", "with decision as", "into v_outcomes")
     check(await scans(connection, statement, SETTLE_PARAMETERS), {"bucket", "terms"})
+
+
+async def test_taking_back_what_ended(connection: Connection) -> None:
+    statement = await source(connection, "take_back_v2", "with stock as", "select i, 0::smallint")
+    check(await scans(connection, f"{statement} select from taken", TAKE_BACK_PARAMETERS), {"bucket"})
 
 
 async def test_reads_of_an_account(connection: Connection) -> None:
