@@ -152,8 +152,10 @@ class Charging:
     async def event(self, request: UsageRequest, used_at: datetime | None = None) -> Grant:
         """Charge something at once: a message, a content event, or, with `used_at`, usage that is reported afterwards.
 
-        An event is known by its id within the subscriber's account; the same again is answered as before, also when it
-        would be refused by now: whoever lost the answer must not drop what was paid for.
+        An event is known by its id within the account that pays for it; the same again is answered as before, also when
+        it would be refused by now: whoever lost the answer must not drop what was paid for. With `used_at` that is the
+        account of then. Without, it is the one of now: repeated after the number went to another account or holder, an
+        event is charged again.
 
         Raises:
             UsageQuantityError: a negative or absurd quantity.
@@ -185,7 +187,7 @@ class Charging:
         return grant
 
     async def _late_event(self, request: UsageRequest, quantity: int, used_at: datetime) -> Grant:
-        """Charge what had been used at a moment to whoever had the number then, whatever became of his contract since.
+        """Charge what had been used at a moment to the account of then, whatever became of number and contract since.
 
         It has happened, so neither a suspension nor a limit nor want of money refuses it, and a debt may arise. It is
         priced by the catalogue, plan and services of that moment, as if the plan's fee was paid, and posted now.

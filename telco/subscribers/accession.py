@@ -173,7 +173,7 @@ class AccessionDesk:
         edition = await store_records.current_edition(work.conn, work.now)
         contract_id, account = await self._contract_and_account(work, sheet, party, edition)
         await contracts.end_personal(work, subscriber_id, "re-registered")
-        await store_numbers.pass_on(work.conn, old, work.now)
+        await store_numbers.pass_on(work.conn, old, work.now, "re-registration")
         subscription = await store.change_owner(work.conn, subscriber_id, contract_id, party, account, sheet)
         await work.conn.execute(store.Q.end_idle_contract, old.contract_id, work.now)
         card = (await store_numbers.sim_history(work.conn, subscriber_id))[-1]

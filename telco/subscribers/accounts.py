@@ -34,7 +34,7 @@ class Holder:
     email: str | None
     contact_phone: str | None
     subscriber_id: SubscriberId | None
-    """Its oldest number in use or the last that was; None where all went to other accounts of the contract."""
+    """Its oldest number in use or the last that was; None where no number ever spent from it."""
     msisdn: Msisdn | None
     language: Language
     in_use: bool

@@ -157,7 +157,7 @@ class Contracts:
         return await self._desk.carry_out("open_account", filing, body)
 
     async def use_account(self, subscriber_id: SubscriberId, account: AccountRef, origin: Origin) -> None:
-        """Let a number spend from another personal account of its contract.
+        """Let a number spend from another personal account of its contract; what was used before stays the old one's.
 
         Raises:
             SubscriberUnknownError, AccountUnknownError
@@ -168,6 +168,8 @@ class Contracts:
         async def body(work: Work) -> None:
             subscription = await store.lock_subscription(work.conn, subscriber_id)
             await store.check_account(work.conn, account, subscription.contract_id)
+            if account != subscription.account:
+                await store_numbers.pass_on(work.conn, subscription, work.now, "another account")
             await work.conn.execute(Q.set_account, subscriber_id, account.shard, account.account_id)
             work.details = {"from": str(subscription.account), "to": str(account)}
             await work.emit("account_changed", subscriber_id, dict(work.details))

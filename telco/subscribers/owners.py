@@ -52,7 +52,7 @@ class PastUse:
 
 
 async def owners(database: Database, accounts: Collection[AccountRef], now: datetime) -> dict[AccountRef, Owner]:
-    """Read whose these accounts are; those from which no number spends and none ended or passed on are left out."""
+    """Read whose these accounts are; accounts that no number ever spent from are left out."""
     rows = await database.fetch(
         _Q.owners, [account.shard for account in accounts], [account.account_id for account in accounts], now
     )

@@ -20,7 +20,7 @@ cross join lateral (
 
 -- name: use_at
 -- Who had a number at a moment, with the plan and the services of that moment, whether or not the contract has ended
--- since or the subscription passed to somebody else. A plan was the one that the holder's first change after the moment
+-- since or the subscription passed to another holder or account. A plan was the one that the holder's first change after the moment
 -- left; without such a change it is his last one.
 select s.subscription_id, coalesce(n.shard, s.shard) as shard, coalesce(n.account_id, s.account_id) as account_id,
        coalesce(c.from_plan, n.plan_code, s.plan_code) as plan_code,

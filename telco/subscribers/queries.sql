@@ -336,7 +336,7 @@ insert into subscribers.number_history (subscription_id, msisdn, from_at, reason
 update subscribers.number_history set until_at = $2 where msisdn = $1 and until_at is null;
 
 -- name: pass_numbers_on
--- The numbers of a subscription have another holder from now on: what they were used with is kept.
+-- The numbers of a subscription have another holder or account from now on: what they were used with is kept.
 update subscribers.number_history
 set until_at = coalesce(until_at, $2), passed_at = $2, shard = $3, account_id = $4, plan_code = $5, plan_version = $6,
     language = $7

@@ -113,8 +113,8 @@ async def close_number(conn: Connection, msisdn: Msisdn, now: datetime) -> None:
     await conn.execute(Q.close_number_history, msisdn, now)
 
 
-async def pass_on(conn: Connection, old: Subscription, now: datetime) -> None:
-    """A subscription has another holder from now on; the account and plan of the old one stay with his time."""
+async def pass_on(conn: Connection, old: Subscription, now: datetime, reason: str) -> None:
+    """A subscription has another holder or account from now on; the account and plan of before stay with their time."""
     account = old.account
     await conn.execute(
         Q.pass_numbers_on,
@@ -126,7 +126,7 @@ async def pass_on(conn: Connection, old: Subscription, now: datetime) -> None:
         old.plan_version,
         old.language,
     )
-    await open_number(conn, old.subscriber_id, old.msisdn, now, "re-registration")
+    await open_number(conn, old.subscriber_id, old.msisdn, now, reason)
 
 
 async def number_history(conn: Connection, subscriber_id: SubscriberId) -> list[NumberUse]:

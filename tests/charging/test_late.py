@@ -216,6 +216,28 @@ async def plan_changed(world: World, subscriber: Subscriber, plan: str) -> None:
     await world.subscribers.change_plan(quote, CLERK)
 
 
+@pytest.mark.clause("PSC-1.1.12")
+async def test_usage_of_before_a_number_went_to_another_account_is_charged_to_the_old_one_once(world: World) -> None:
+    """Reported on both days of the change, and each report again: 39.00 on the account of each moment."""
+    old = await world.subscriber("kcell-start", money="2990")
+    before = world.clock.now() + timedelta(hours=1)
+    world.clock.advance(DAY)
+    first = await world.charging.event(sms(old), before)
+    opened = await world.subscribers.contracts.open_account(old.subscriber_id, "second", CLERK)
+    await world.subscribers.contracts.use_account(old.subscriber_id, opened.account, CLERK)
+    world.clock.advance(DAY)
+    again = await world.charging.event(sms(old), before)
+    assert (again.cost, again.replayed) == (first.cost, True)
+    await plan_changed(world, old, "kcell-free")
+    after = world.clock.now() - timedelta(hours=1)
+    assert [(await world.charging.event(sms(old, "tap-2"), after)).cost for _ in range(2)] == [tenge(39)] * 2
+    new = await world.again(old)
+    assert (await world.main(old), await world.main(new)) == (-tenge(39), -tenge(39))
+    use = await world.subscribers.use_at(old.msisdn, before)
+    assert use is not None
+    assert (use.account, use.plan_code) == (old.account, "kcell-start")
+
+
 @pytest.mark.clause("PSC-2.5")
 async def test_usage_of_a_number_that_was_changed_since_is_charged_to_who_had_it(world: World) -> None:
     subscriber = await world.subscriber(money="0")

@@ -101,6 +101,20 @@ async def test_the_debt_of_a_former_holder_is_paid_by_his_account(desk: Desk) ->
     assert await pay(desk, str(former.account), "1", "3") is Reason.NUMBER_ENDED
 
 
+@pytest.mark.clause("PSC-1.1.12", "PSC-4.1")
+async def test_the_debt_of_an_account_whose_number_spends_from_another_one_is_paid_by_account(desk: Desk) -> None:
+    subscriber = await desk.world.subscriber()
+    charge = ledger_model.sum_charge(tenge(300), money=("main",))
+    await desk.world.ledger.submit(
+        ledger_model.debit(subscriber.account, "roaming", charge, contra="revenue.roaming", forced=True)
+    )
+    contracts = desk.world.subscribers.contracts
+    second = await contracts.open_account(subscriber.subscriber_id, "second", CLERK)
+    await contracts.use_account(subscriber.subscriber_id, second.account, CLERK)
+    assert await pay(desk, str(subscriber.account), "300") is Reason.OK
+    assert await desk.world.main(subscriber) == 0
+
+
 @pytest.mark.clause("PSC-6.3.5", "PSC-4.1")
 async def test_a_bank_transfer_pays_it_too(desk: Desk) -> None:
     subscriber = await ended(desk, "300")
