@@ -122,6 +122,7 @@ class Debt:
     """The last day to pay or to object after the notice."""
     acknowledged_at: datetime | None
     suspended_at: datetime | None
+    """Since when services are stopped for it; none once it is paid or the contract ended: its steps keep the day."""
     post_on: date | None
     penalty: Tiyn
     """Posted so far."""

@@ -50,6 +50,7 @@ class DebtOut(ApiModel):
     """The last day to pay or to object after the notice."""
     acknowledged_at: datetime | None
     suspended_at: datetime | None
+    """Since when services are stopped for it; none once it is paid or the contract ended: its steps keep the day."""
     closed_at: datetime | None
 
     @classmethod

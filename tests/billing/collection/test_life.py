@@ -148,7 +148,10 @@ async def test_the_end_leaves_the_debt(office: Office) -> None:
     assert (await office.world.again(subscriber)).state == "active"
     await office.daily(date(2026, 7, 14))
     first = (await office.collection.register.of_account(subscriber.account))[-1]
-    assert first.state is DebtState.OPEN
+    assert (first.state, first.suspended_at) == (DebtState.OPEN, None)
+    details = await office.collection.register.details(first.debt_id)
+    today = office.world.calendar.today
+    assert [today(step.taken_at) for step in details.steps if step.step == "suspend"] == [date(2026, 5, 12)]
     assert await office.world.main(subscriber) <= -tenge("8990")
     # Paid after the end, it is closed like any other; whose number has ended hears nothing of it.
     await office.credit_account(subscriber.account, subscriber.subscriber_id, subscriber.msisdn, "20000")
