@@ -31,7 +31,7 @@ returning shard, account_id;
 -- name: lock_accounts
 -- The accounts' locks, in one order for everybody.
 select b.shard, b.account_id
-from unnest($1::smallint[], $2::bigint[]) a (shard, account_id)
+from unnest(array(select unnest($1::smallint[])), array(select unnest($2::bigint[]))) a (shard, account_id)
 join ledger.bucket b on b.shard = a.shard and b.account_id = a.account_id and b.bucket_no = 0
 order by b.shard, b.account_id
 for update of b;
@@ -46,7 +46,7 @@ returning account_id;
 -- Accounts' buckets that are or will be valid, or still hold something; of each account the main balance first.
 select b.shard, b.account_id, bucket_no, code, unit, balance, held, credit_limit, low_mark, initial, priority,
        valid_from, valid_until, origin
-from unnest($1::smallint[], $2::bigint[]) a (shard, account_id)
+from unnest(array(select unnest($1::smallint[])), array(select unnest($2::bigint[]))) a (shard, account_id)
 cross join lateral (
     select * from ledger.bucket b
     where b.shard = a.shard and b.account_id = a.account_id
