@@ -70,6 +70,7 @@ class DueJobs:
         await self._run_probed()
 
     async def _run_beside(self) -> None:
+        await self._app.sms.sweep()  # messages that nobody fetched, for no SMSC is there, are not kept waiting for ever
         for job in self._beside:
             await self._app.jobs.run_due(job)
 

@@ -134,9 +134,10 @@ class SmsService:
 
     async def put_off(self, conn: Connection, until: datetime) -> int:
         """Let what may only leave in the day and still waits do so until a coming moment; returns how many parts."""
-        if until <= self._clock.now():
+        now = self._clock.now()
+        if until <= now:
             return 0
-        status: str = await conn.execute(Q.put_off, until, RANK[OutboundKind.NOTICE])
+        status: str = await conn.execute(Q.put_off, until, RANK[OutboundKind.NOTICE], now)
         return int(status.rsplit(" ", 1)[-1])
 
     async def withdraw(self, conn: Connection, abouts: Sequence[str]) -> None:

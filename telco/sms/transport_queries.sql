@@ -291,7 +291,7 @@ update sms.outbound set state = 'expired', settled_at = $1 where state = 'queued
 -- name: put_off
 -- Messages of the day that still wait leave from a moment on; what has begun to leave goes on.
 update sms.outbound as late set not_before = $1
-where state = 'queued' and rank = $2 and not_before < $1 and by_day
+where state = 'queued' and rank = $2 and not_before < $1 and by_day and valid_until > $3
   and not exists (select from sms.outbound as begun
                   where begun.outbound_id = late.outbound_id and begun.state <> 'queued');
 
