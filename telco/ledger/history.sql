@@ -26,12 +26,13 @@ group by c.code;
 
 -- name: supplied
 -- What was charged to revenue in a span of time, with what allowances paid of it, by thing and by which of the moments
--- $5 it came after (1: after the first).
+-- $5 it was supplied after (1: after the first): usage reported late when it was used.
 with first as (select (ledger.operation_before_v1($1, $2, $3)).op_id as op_id)
 select c.code, coalesce(o.details::jsonb ->> 'label', c.code) as label, o.details::jsonb ->> 'code' as item,
        coalesce(t.unit, 0::smallint) as unit, count(*)::int as operations,
        sum(o.quantity) filter (where coalesce(t.unit, 0) <> 0)::bigint as quantity, -sum(o.change)::bigint as amount,
-       greatest(width_bucket(o.at, $5::timestamptz[]), 1) as rate_no
+       greatest(width_bucket(coalesce((o.details::jsonb ->> 'used_at')::timestamptz, o.at), $5::timestamptz[]), 1)
+           as rate_no
 from first,
      lateral ledger.operations_after_v1(array[$1], array[$2], array[first.op_id]) o
      join ledger.operator_account_code c on c.operator_no = o.contra

@@ -101,6 +101,22 @@ async def test_each_month_has_an_act_of_what_was_given(office: Office) -> None:
         assert [document.total for document in await of_kind(office, kind)] == [197_20, Tiyn(11_60)]
 
 
+@pytest.mark.clause("PSC-4.5", "PSC-4.4")
+async def test_usage_reported_late_is_on_the_act_with_the_vat_of_when_it_was_used(office: Office) -> None:
+    """Of December 2025 112.00 at 12 %: 12.00; of March 116.00 at 16 %: 16.00."""
+    company = await prepaid_company(office)
+    await office.use(company, "a", 116_00, "revenue.roaming", label="sms.roaming")
+    await office.use(company, "b", 112_00, "revenue.roaming", label="sms.roaming", used_at="2025-12-31T18:59:59+00:00")
+    await office.to(date(2026, 4, 1))
+    await office.desk.duties.run()
+    [act] = await acts(office)
+    content = await supply(office, act)
+    assert [(group.vat_percent, group.gross, group.vat) for group in content.groups] == [
+        (16, 116_00, 16_00),
+        (12, 112_00, 12_00),
+    ]
+
+
 @pytest.mark.clause("PSC-4.5")
 async def test_what_is_on_an_invoice_is_on_no_other_act(office: Office) -> None:
     """On credit since 2 March: its act is of the invoice."""
