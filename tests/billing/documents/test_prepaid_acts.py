@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -112,8 +113,8 @@ async def test_usage_reported_late_is_on_the_act_with_the_vat_of_when_it_was_use
     [act] = await acts(office)
     content = await supply(office, act)
     assert [(group.vat_percent, group.gross, group.vat) for group in content.groups] == [
-        (16, 116_00, 16_00),
-        (12, 112_00, 12_00),
+        (Decimal(16), Tiyn(116_00), Tiyn(16_00)),
+        (Decimal(12), Tiyn(112_00), Tiyn(12_00)),
     ]
 
 
