@@ -100,9 +100,11 @@ class Ledger:
         The accounts stay locked until it ends, so keep it short.
         """
         await self._numbers.learn(ops)
-        await self._lock(connection, (op.account for op in ops))
+        batches = _batches(ops)
+        if len(batches) > 1:  # a batch locks its accounts itself, in their order; of several all come first
+            await self.lock(connection, (op.account for op in ops))
         results: dict[int, Outcome] = {}
-        for batch in _batches(ops):
+        for batch in batches:
             together = [ops[position] for position in batch]
             rows = [self._numbers.encode(op) for op in together]
             shard = together[0].account.shard
@@ -115,10 +117,6 @@ class Ledger:
 
         For who has to read balances and decide before applying; returns the accounts that exist.
         """
-        return await self._lock(connection, accounts)
-
-    async def _lock(self, connection: Connection, accounts: Iterable[AccountRef]) -> set[AccountRef]:
-        """Lock accounts in one order for everybody and return those that exist."""
         wanted = sorted(set(accounts))
         rows = await connection.fetch(
             _Q.lock_accounts, [ref.shard for ref in wanted], [ref.account_id for ref in wanted]
@@ -163,7 +161,7 @@ class Ledger:
         """Move money between accounts, both sides or neither."""
         debit = model.debit(source, op_id, model.sum_charge(amount, money=money), contra=TRANSFERS, details=details)
         credit = model.credit(target, op_id, amount, contra=TRANSFERS, details=details)
-        known = await self._lock(connection, (source, target))
+        known = await self.lock(connection, (source, target))
         if target not in known:
             return Transfer(Outcome(op_id, Status.UNKNOWN_ACCOUNT, False, (), 0, 0, None, 0), None)
         [taken] = await self.apply(connection, [debit])

@@ -23,10 +23,12 @@ BESIDE: Final = frozenset(
     {
         "billing.credit_bureaus",
         "bonus.purge",
+        "charging.purge",
         "documents.einvoices",
         "documents.for_companies",
         "email.purge",
         "outbox.purge",
+        "sms.put_off_notices",
         "subscribers.free_numbers",
         "web.forget_idempotency_keys",
     }

@@ -80,7 +80,7 @@ HOT: dict[str, tuple[Any, ...]] = {
     "return_unsent": (1, [5], [1]),
     "expire_queued": (NOW,),
     "withdraw": (["key"], NOW),
-    "put_off": (SOON, 1),
+    "put_off": (SOON, 1, NOW),
     "find_stored": (1, [5], 100),
     "adopt_inbound": ([2], 1),
     "give_up_sending": ([2], NOW),

@@ -3,13 +3,14 @@
 select p.iin_bin, s.subscription_id, s.msisdn,
        s.state = 'active' and (s.stop_at is null or s.stop_at > $1) as live, s.settlement, s.brand, s.plan_code,
        s.plan_version, s.plan_state, s.next_fee_at, s.shard, s.account_id, b.balance - b.held as main,
-       array(select v.code from subscribers.service v
-             where v.subscription_id = s.subscription_id and v.state = 'on' and v.single order by v.code) as services,
-       exists (select from subscribers.suspension x
-               where x.subscription_id = s.subscription_id and x.ended_at is null and x.ground = 'lost_device') as lost
+       coalesce(v.codes, '{}') as services, x.subscription_id is not null as lost
 from subscribers.subscription s
 join subscribers.party p on p.party_id = s.party_id
 join ledger.bucket b on b.shard = s.shard and b.account_id = s.account_id and b.bucket_no = 0
+left join (select subscription_id, array_agg(code order by code) as codes from subscribers.service
+           where state = 'on' and single group by subscription_id) v on v.subscription_id = s.subscription_id
+left join (select distinct subscription_id from subscribers.suspension
+           where ended_at is null and ground = 'lost_device') x on x.subscription_id = s.subscription_id
 order by s.subscription_id;
 
 -- name: debts
